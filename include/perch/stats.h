@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* perch/stats.h - what the scheduler did, counted. */
+#ifndef PERCH_STATS_H
+#define PERCH_STATS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sums over all workers since perch_start(). Read while others run, the
+ * fields may be a moment apart from each other. Times in nanoseconds. */
+struct perch_stats {
+	uint64_t spawned;        /* threads created */
+	uint64_t finished;       /* threads that ended */
+	uint64_t carried;        /* tasks that ran on a stack of their own */
+	uint64_t switches;       /* from thread to thread */
+	uint64_t yields;         /* calls of perch_yield that switched */
+	uint64_t parks;          /* times a thread went to sleep */
+	uint64_t unparks;        /* times a thread was woken */
+	uint64_t steals;         /* takings from another CPU's queue */
+	uint64_t stolen;         /* threads and tasks so taken */
+	uint64_t asked;          /* requests left at a busy CPU */
+	uint64_t asked_steals;   /* steals from what a victim had revealed */
+	uint64_t asked_steal_ns; /* time in those */
+	uint64_t forced;         /* forced reveals */
+	uint64_t forced_ns;      /* time in those, the barrier included */
+	uint64_t reveals;        /* times an owner answered a request */
+	uint64_t spilled;        /* items moved to an overflow queue */
+	uint64_t barriers;       /* membarriers paid before a sleep */
+	uint64_t sleeps;         /* times a worker slept in the kernel */
+	uint64_t wakes;          /* times a sleeping worker was woken */
+	uint64_t stacks;         /* stacks that exist now */
+	uint64_t stack_bytes;    /* addresses reserved for them */
+};
+
+/* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not
+ * running). Does not switch threads. */
+int perch_stats_get(struct perch_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
