@@ -13,7 +13,7 @@
 #define PERCPU_SHIFT 16
 
 /* Line 0: touched by this CPU's sections; thieves write only `attention`. */
-#define PERCPU_FLAGS 0    /* u32: PERCPU_* flags below; any set: sections leave by their slow exit */
+#define PERCPU_FLAGS 0    /* u32: PERCPU_* flags below; see below */
 #define PERCPU_REQUEST 4  /* u32: somebody wants work from here (see ring.h) */
 #define PERCPU_TAIL 8     /* u32: next free position of the ring */
 #define PERCPU_FAIR 16    /* u64: {head u32, tail u32} of the fair queue */
@@ -32,16 +32,20 @@
 #define PERCPU_FAIR_SLOT (PERCPU_SLOT + 8 * RING_CAPACITY)
 #define FAIR_CAPACITY 1024
 
-/* Flags of an area. */
-#define PERCPU_FROZEN 1u  /* a thief is moving split (ring_force); lasts microseconds */
-#define PERCPU_LOCKED 2u  /* the fallback: every operation goes under the area's lock */
-#define PERCPU_RETIRED 4u /* no processor here: use another way */
+/*
+ * Flags of an area. Sections go on only when the word is PERCPU_ACTIVE and
+ * nothing else, so an area that was never touched (all zero) sends them to
+ * their slow exit without having taken a page.
+ */
+#define PERCPU_ACTIVE 1  /* a processor is here */
+#define PERCPU_FROZEN 2  /* a thief is moving split (ring_force); lasts microseconds */
+#define PERCPU_BY_LOCK 4 /* instead of ACTIVE: a processor is here, reached by its lock only */
 
 /*
- * What a section needs before it can find its area. Until the runtime starts,
- * and whenever rseq is not used, rseq_offset leads to a stand-in area whose
- * CPU number is 0, and base to areas whose flags send every section to its
- * slow exit; so inlined code needs no test of its own.
+ * What a section needs before it can find its area. Until the runtime first
+ * starts with rseq, rseq_offset leads to a stand-in for the rseq area in which
+ * the CPU number is 0, and base to an area that is not active; so inlined code
+ * needs no test of its own.
  */
 struct perch_fast {
 	char *base;            /* area of CPU 0 */

@@ -9,28 +9,28 @@
  * the rseq membarrier for this CPU); so each is atomic against everything
  * else on that CPU. A section has no call, no fence and no locked instruction.
  *
- *   push(v):      if a.flags|a.request: SLOW
+ *   push(v):      if a.flags != ACTIVE or a.request: SLOW
  *                 if u16(a.tail - a.head) >= RING_CAPACITY: SLOW
  *                 a.slot[a.tail] = v;                     COMMIT a.tail += 1
- *   pop():        if a.flags|a.request: SLOW
+ *   pop():        if a.flags != ACTIVE or a.request: SLOW
  *                 if u16(a.tail) == a.split: SLOW
  *                 v = a.slot[a.tail - 1];                 COMMIT a.tail -= 1
  *   pop_if(v):    as pop, but SLOW unless a.slot[a.tail - 1] == v
  *   push_raw, pop_raw, pop_if_raw: the same, but a.request does not matter
- *   publish():    if a.flags: SLOW;  n = u16(a.tail - a.split);  if n == 0: SLOW
+ *   publish():    if a.flags != ACTIVE: SLOW;  n = u16(a.tail - a.split);  if n == 0: SLOW
  *                                                 COMMIT a.split += (n + 1) / 2  (release)
- *   fair_push(v): if a.flags: SLOW;  if a.fair.tail - a.fair.head >= FAIR_CAPACITY: SLOW
+ *   fair_push(v): if a.flags != ACTIVE: SLOW;  if a.fair.tail - a.fair.head >= FAIR_CAPACITY: SLOW
  *                 a.fair_slot[a.fair.tail] = v;           COMMIT a.fair.tail += 1
- *   fair_pop():   if a.flags: SLOW;  if a.fair.head == a.fair.tail: SLOW
+ *   fair_pop():   if a.flags != ACTIVE: SLOW;  if a.fair.head == a.fair.tail: SLOW
  *                 v = a.fair_slot[a.fair.head];           COMMIT a.fair.head += 1
- *   list_push(i, n, max): if a.flags: SLOW;  d = a.list[i] ? a.list[i]->depth + 1 : 1
+ *   list_push(i, n, max): if a.flags != ACTIVE: SLOW;  d = a.list[i] ? a.list[i]->depth + 1 : 1
  *                 if d > max: SLOW
  *                 n->next = a.list[i]; n->depth = d;      COMMIT a.list[i] = n
- *   list_pop(i):  if a.flags: SLOW;  n = a.list[i];  if !n: SLOW
+ *   list_pop(i):  if a.flags != ACTIVE: SLOW;  n = a.list[i];  if !n: SLOW
  *                                                         COMMIT a.list[i] = n->next
  *   list_take(i): as list_pop, but                        COMMIT a.list[i] = NULL
- *   list_put(i, n): if a.flags: SLOW; if a.list[i]: SLOW  COMMIT a.list[i] = n  (a whole chain)
- *   add(i, n):    if a.flags: SLOW;                       COMMIT a.counter[i] += n
+ *   list_put(i, n): if a.flags != ACTIVE: SLOW; if a.list[i]: SLOW  COMMIT a.list[i] = n  (a whole chain)
+ *   add(i, n):    if a.flags != ACTIVE: SLOW;                       COMMIT a.counter[i] += n
  *
  * Each returns SECTION_DONE, or SECTION_SLOW with nothing changed. A section
  * that was restarted SECTION_RETRIES times gives up with SECTION_SLOW (a

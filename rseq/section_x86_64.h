@@ -97,12 +97,12 @@
 #define SECTION_CHECK_ATTENTION SECTION_STEP(1)
 #else
 #define SECTION_CHECK_FLAGS \
-	"cmpl $0, " SECTION_STR(PERCPU_FLAGS) "(%[p])\n\t" \
+	"cmpl $" SECTION_STR(PERCPU_ACTIVE) ", " SECTION_STR(PERCPU_FLAGS) "(%[p])\n\t" \
 	"jne %l[slow]\n\t" \
 	SECTION_STEP(1)
 /* flags and request in one compare */
 #define SECTION_CHECK_ATTENTION \
-	"cmpq $0, " SECTION_STR(PERCPU_FLAGS) "(%[p])\n\t" \
+	"cmpq $" SECTION_STR(PERCPU_ACTIVE) ", " SECTION_STR(PERCPU_FLAGS) "(%[p])\n\t" \
 	"jne %l[slow]\n\t" \
 	SECTION_STEP(1)
 #endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "rseq/percpu.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "rseq/abi.h"
+#include "rseq/barrier.h"
+#include "rseq/counter.h"
+
+bool percpu_locked = true;
+char *percpu_base;
+int percpu_count;
+uint64_t counter_elsewhere[PERCPU_COUNTERS];
+
+/*
+ * What inlined sections see before the first start: CPU 0, in an area that is
+ * not active. The first start with sections replaces both, for good; from then
+ * on it is the areas' flags alone that say whether a processor is there.
+ */
+static const uint64_t nothing_here[PERCPU_LIST / 8] __attribute__((aligned(64)));
+static __thread struct rseq_area stand_in __attribute__((tls_model("initial-exec")));
+
+struct perch_fast perch_fast __attribute__((visibility("default")));
+
+#ifdef PERCH_SECTION_DELAY
+uint32_t perch_section_delay;
+#endif
+
+/* Before any constructor that could fork: offset 0 would lead into the
+ * pthread's own control block. */
+__attribute__((constructor(101))) static void percpu_load(void)
+{
+	perch_fast.base = (char *)(uintptr_t)nothing_here;
+	perch_fast.rseq_offset = (char *)&stand_in - (char *)__builtin_thread_pointer();
+}
+
+int percpu_start(int count, bool sections)
+{
+	if (!percpu_base) {
+		void *p = mmap(NULL, (size_t)count << PERCPU_SHIFT, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (p == MAP_FAILED)
+			return -ENOMEM;
+		/* one touched area must not take 2 MiB */
+		madvise(p, (size_t)count << PERCPU_SHIFT, MADV_NOHUGEPAGE);
+		percpu_base = p;
+		percpu_count = count;
+	} else if (count > percpu_count) {
+		return -ENOMEM; /* possible CPUs do not grow while the kernel runs */
+	}
+	percpu_locked = !sections;
+	if (sections) {
+		/* base first: the stand-in's CPU 0 is not active yet, whereas the
+		 * real offset with the old base would lead out of nothing_here */
+		__atomic_store_n(&perch_fast.base, percpu_base, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&perch_fast.rseq_offset, __rseq_offset, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+void percpu_stop(void)
+{
+	madvise(percpu_base, (size_t)percpu_count << PERCPU_SHIFT, MADV_DONTNEED);
+	memset(counter_elsewhere, 0, sizeof(counter_elsewhere));
+}
+
+int percpu_cpu(void)
+{
+	if (!percpu_locked)
+		return (int)((volatile struct rseq_area *)((char *)__builtin_thread_pointer() + __rseq_offset))->cpu_id;
+	return sched_getcpu();
+}
+
+void percpu_activate(int cpu, uint32_t group)
+{
+	struct percpu *a = percpu_of(cpu);
+
+	a->cpu = (uint32_t)cpu;
+	a->group = group;
+	__atomic_store_n(&a->flags, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE, __ATOMIC_RELEASE);
+}
+
+void percpu_deactivate(int cpu)
+{
+	struct percpu *a = percpu_of(cpu);
+
+	__atomic_and_fetch(&a->flags, ~(uint32_t)(PERCPU_ACTIVE | PERCPU_BY_LOCK), __ATOMIC_SEQ_CST);
+	if (!percpu_locked)
+		barrier_cpu(cpu);
+}

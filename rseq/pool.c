@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "rseq/pool.h"
+
+#include "rseq/inject.h"
+#include "rseq/section_lock.h"
+
+void pool_start(struct pool *pool, unsigned list, uint64_t batch,
+		struct pool_node *(*make)(struct pool *, uint32_t), void (*cool)(struct pool *, struct pool_node *))
+{
+	pool->list = list;
+	pool->batch = batch;
+	pool->make = make;
+	pool->cool = cool;
+	for (int i = 0; i < POOL_GROUPS; i++) {
+		pthread_mutex_init(&pool->depot[i].lock, NULL);
+		pool->depot[i].chain = NULL;
+		pool->depot[i].chains = 0;
+	}
+}
+
+static struct pool_depot *depot_here(struct pool *pool, uint32_t *group)
+{
+	struct percpu *a = percpu_here();
+
+	*group = a ? a->group % POOL_GROUPS : 0;
+	return &pool->depot[*group];
+}
+
+static struct pool_node *depot_get(struct pool_depot *depot)
+{
+	struct pool_node *chain;
+
+	if (!__atomic_load_n(&depot->chain, __ATOMIC_RELAXED))
+		return NULL;
+	pthread_mutex_lock(&depot->lock);
+	chain = depot->chain;
+	if (chain) {
+		__atomic_store_n(&depot->chain, chain->chain, __ATOMIC_RELAXED);
+		depot->chains--;
+	}
+	pthread_mutex_unlock(&depot->lock);
+	return chain;
+}
+
+static void depot_put(struct pool_depot *depot, struct pool_node *chain)
+{
+	pthread_mutex_lock(&depot->lock);
+	chain->chain = depot->chain;
+	__atomic_store_n(&depot->chain, chain, __ATOMIC_RELAXED);
+	depot->chains++;
+	pthread_mutex_unlock(&depot->lock);
+}
+
+void *pool_get_slow(struct pool *pool)
+{
+	struct pool_depot *depot;
+	struct pool_node *chain, *rest;
+	struct section_node *node;
+	uint32_t group;
+	int done;
+
+	/* without sections, the list is reached only here */
+	if (percpu_locked && lock_list_pop(pool->list, &node) == SECTION_DONE)
+		return node;
+	inject();
+	depot = depot_here(pool, &group);
+	chain = depot_get(depot);
+	if (!chain)
+		chain = pool->make(pool, group);
+	for (int i = 0; !chain && i < POOL_GROUPS; i++)
+		chain = depot_get(&pool->depot[i]); /* better far than none */
+	if (!chain)
+		return NULL;
+	rest = (struct pool_node *)chain->node.next;
+	if (rest) {
+		inject();
+		done = percpu_locked ? lock_list_put(pool->list, &rest->node)
+				     : section_list_put(pool->list, &rest->node);
+		if (done != SECTION_DONE) /* another worker filled it meanwhile */
+			depot_put(depot, rest);
+	}
+	return chain;
+}
+
+void pool_put_slow(struct pool *pool, void *object)
+{
+	struct pool_node *node = object;
+	struct section_node *full;
+	struct pool_depot *depot;
+	uint32_t group;
+
+	inject();
+	if (percpu_locked && lock_list_push(pool->list, &node->node, pool->batch) == SECTION_DONE)
+		return;
+	depot = depot_here(pool, &group);
+	if ((percpu_locked ? lock_list_take(pool->list, &full) : section_list_take(pool->list, &full)) ==
+	    SECTION_DONE) {
+		if (pool->cool)
+			for (struct section_node *n = full; n; n = n->next)
+				pool->cool(pool, (struct pool_node *)n);
+		depot_put(depot, (struct pool_node *)full);
+		if ((percpu_locked ? lock_list_push(pool->list, &node->node, pool->batch)
+				   : section_list_push(pool->list, &node->node, pool->batch)) == SECTION_DONE)
+			return;
+	}
+	/* no list here at all (frozen, or no processor): a chain of one */
+	node->node.next = NULL;
+	node->node.depth = 1;
+	depot_put(depot, node);
+}
+
+struct pool_node *pool_link(char *first, size_t size, size_t n)
+{
+	struct pool_node *next = NULL;
+
+	for (size_t i = n; i-- > 0;) {
+		struct pool_node *node = (struct pool_node *)(first + i * size);
+
+		node->node.next = &next->node;
+		node->node.depth = n - i;
+		next = node;
+	}
+	return next;
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include "rseq/ring.h"
+
+#include <errno.h>
+
+#include "rseq/barrier.h"
+#include "rseq/inject.h"
+#include "rseq/section_lock.h"
+
+/* How long an owner waits for a thief that has frozen its queue. Of a forced
+ * reveal, what is left after the interrupt has come is well under this. */
+#define FROZEN_SPINS 256
+
+static inline uint16_t word_head(uint64_t word)
+{
+	return (uint16_t)word;
+}
+
+static inline uint16_t word_split(uint64_t word)
+{
+	return (uint16_t)(word >> 16);
+}
+
+/* Every change by CAS takes the next version. */
+static inline uint64_t word_next(uint64_t word, uint16_t head, uint16_t split)
+{
+	return ((word >> 32) + 1) << 32 | (uint64_t)split << 16 | head;
+}
+
+static inline uint64_t word_load(const struct percpu *a)
+{
+	return __atomic_load_n(&a->split, __ATOMIC_ACQUIRE);
+}
+
+static inline bool word_cas(struct percpu *a, uint64_t *word, uint64_t next)
+{
+	return __atomic_compare_exchange_n(&a->split, word, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static inline uint32_t tail_load(const struct percpu *a)
+{
+	return __atomic_load_n(&a->tail, __ATOMIC_ACQUIRE);
+}
+
+/* ---- on this CPU ---- */
+
+static int raw_push(uintptr_t item)
+{
+	return percpu_locked ? lock_push(item) : section_push_raw(item);
+}
+
+static int raw_pop(uintptr_t *item, uintptr_t wanted)
+{
+	if (percpu_locked)
+		return lock_pop(item, wanted);
+	return wanted ? section_pop_if_raw(wanted) : section_pop_raw(item);
+}
+
+/* Why a section that does not mind requests said SLOW: what the flags tell. */
+static enum ring_result look_at_flags(struct percpu **area, unsigned *spins)
+{
+	struct percpu *a = *area = percpu_here();
+
+	if (!a)
+		return RING_NOT_HERE;
+	if (__atomic_load_n(&a->flags, __ATOMIC_ACQUIRE) & PERCPU_FROZEN) {
+		percpu_relax();
+		return ++*spins > FROZEN_SPINS ? RING_FROZEN : RING_ASKED;
+	}
+	return RING_DONE;
+}
+
+enum ring_result ring_push_slow(uintptr_t item)
+{
+	struct percpu *a = percpu_here();
+	unsigned spins = 0;
+	bool asked;
+
+	/*
+	 * The request is taken before the push, and whoever takes it answers for
+	 * it: if it came from a worker that went to sleep on it, the caller must
+	 * see to waking one. If we were moved between the look and the exchange,
+	 * it is another CPU's request that we answer for: as good.
+	 */
+	inject();
+	asked = a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) &&
+		__atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL);
+	for (;;) {
+		enum ring_result r;
+
+		inject();
+		if (raw_push(item) == SECTION_DONE)
+			break;
+		r = look_at_flags(&a, &spins);
+		if (r == RING_ASKED)
+			continue; /* frozen, not yet for long */
+		if (r == RING_DONE) {
+			uint64_t word = word_load(a);
+
+			if ((uint16_t)(tail_load(a) - word_head(word)) < RING_CAPACITY)
+				continue; /* cut too often, or there is room by now */
+			r = RING_FULL;
+		}
+		if (asked) /* not answered: leave it for the next */
+			__atomic_store_n(&a->request, 1, __ATOMIC_RELEASE);
+		return r;
+	}
+	if (!asked)
+		return RING_DONE;
+	ring_publish();
+	return RING_ASKED;
+}
+
+enum ring_result ring_pop_slow(uintptr_t *item, uintptr_t wanted)
+{
+	struct percpu *a = percpu_here();
+	unsigned spins = 0;
+	bool asked = false;
+
+	/* A request is answered only if something is left after what we take;
+	 * else it stays for the next push, so that none is lost. */
+	inject();
+	if (a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) && ring_private(a) >= 2 &&
+	    __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL)) {
+		asked = true;
+		ring_publish();
+	}
+	for (;;) {
+		enum ring_result r;
+		uint64_t word;
+		uint32_t tail;
+
+		inject();
+		if (raw_pop(item, wanted) == SECTION_DONE)
+			return asked ? RING_ASKED : RING_DONE;
+		r = look_at_flags(&a, &spins);
+		if (r == RING_ASKED)
+			continue;
+		if (r != RING_DONE)
+			return asked && r != RING_FROZEN ? RING_EMPTY : r;
+		word = word_load(a);
+		tail = tail_load(a);
+		if ((uint16_t)tail != word_split(word)) {
+			/* something is private: either it is not what was wanted, or
+			 * it came (or we did) since the section looked */
+			uintptr_t top = __atomic_load_n(&a->slot[(tail - 1) % RING_CAPACITY], __ATOMIC_RELAXED);
+
+			if (wanted && top != wanted)
+				return RING_EMPTY;
+			if (++spins > SECTION_RETRIES)
+				return RING_EMPTY;
+			continue;
+		}
+		if (word_head(word) == word_split(word))
+			return RING_EMPTY;
+		if (wanted &&
+		    __atomic_load_n(&a->slot[(uint16_t)(word_split(word) - 1) % RING_CAPACITY], __ATOMIC_RELAXED) !=
+			    wanted)
+			return RING_EMPTY; /* the newest shared one is not it either */
+		ring_take_back(a);
+	}
+}
+
+static enum ring_result fair_slow(uintptr_t *item, bool push)
+{
+	unsigned spins = 0;
+
+	for (;;) {
+		struct percpu *a;
+		enum ring_result r;
+		int done;
+
+		inject();
+		if (percpu_locked)
+			done = push ? lock_fair_push(*item) : lock_fair_pop(item);
+		else
+			done = push ? section_fair_push(*item) : section_fair_pop(item);
+		if (done == SECTION_DONE)
+			return RING_DONE;
+		r = look_at_flags(&a, &spins);
+		if (r == RING_ASKED)
+			continue;
+		if (r != RING_DONE)
+			return r;
+		if (push && ring_fair_length(a) >= FAIR_CAPACITY)
+			return RING_FULL;
+		if (!push && !ring_fair_length(a))
+			return RING_EMPTY;
+		if (++spins > SECTION_RETRIES)
+			return push ? RING_FULL : RING_EMPTY;
+	}
+}
+
+enum ring_result ring_fair_push_slow(uintptr_t item)
+{
+	return fair_slow(&item, true);
+}
+
+enum ring_result ring_fair_pop_slow(uintptr_t *item)
+{
+	/* the common reason is that it is empty: say so at once */
+	struct percpu *a = percpu_here();
+
+	if (a && !ring_fair_length(a))
+		return RING_EMPTY;
+	return fair_slow(item, false);
+}
+
+/* Raise split by half of the private part; the caller keeps sections away. */
+static bool raise_split(struct percpu *a)
+{
+	uint64_t word = word_load(a);
+
+	for (;;) {
+		uint16_t n = (uint16_t)(tail_load(a) - word_split(word));
+
+		if (!n)
+			return false;
+		inject();
+		if (word_cas(a, &word, word_next(word, word_head(word), (uint16_t)(word_split(word) + (n + 1) / 2))))
+			return true;
+	}
+}
+
+bool ring_publish(void)
+{
+	struct percpu *a;
+	bool done;
+
+	inject();
+	if (!percpu_locked)
+		return section_publish() == SECTION_DONE;
+	a = lock_here();
+	if (!a)
+		return false;
+	done = raise_split(a);
+	unlock_area(a);
+	return done;
+}
+
+bool ring_take_back(struct percpu *a)
+{
+	uint64_t word = word_load(a);
+
+	for (;;) {
+		uint16_t n = (uint16_t)(word_split(word) - word_head(word));
+
+		if (!n)
+			return false;
+		inject();
+		if (word_cas(a, &word, word_next(word, word_head(word), (uint16_t)(word_head(word) + n / 2))))
+			return true;
+	}
+}
+
+/* ---- any CPU ---- */
+
+unsigned ring_steal(struct percpu *victim, uintptr_t *out, unsigned max)
+{
+	uint64_t word = word_load(victim);
+
+	for (;;) {
+		uint16_t head = word_head(word);
+		unsigned n = (uint16_t)(word_split(word) - head);
+
+		if (!n)
+			return 0;
+		n = (n + 1) / 2;
+		if (n > max)
+			n = max;
+		for (unsigned i = 0; i < n; i++)
+			out[i] = __atomic_load_n(&victim->slot[(head + i) % RING_CAPACITY], __ATOMIC_RELAXED);
+		inject();
+		if (word_cas(victim, &word, word_next(word, (uint16_t)(head + n), word_split(word))))
+			return n;
+	}
+}
+
+bool ring_ask(struct percpu *victim)
+{
+	/* read first: an asked owner's line need not be fetched for writing again */
+	return !__atomic_load_n(&victim->request, __ATOMIC_RELAXED) &&
+	       !__atomic_exchange_n(&victim->request, 1, __ATOMIC_ACQ_REL);
+}
+
+int ring_force(struct percpu *victim, uintptr_t *out, unsigned max)
+{
+	int taken = -EAGAIN;
+
+	if (percpu_locked) {
+		lock_area(victim);
+	} else {
+		uint32_t active = PERCPU_ACTIVE;
+
+		if (!__atomic_compare_exchange_n(&victim->flags, &active, PERCPU_ACTIVE | PERCPU_FROZEN, false,
+						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return -EBUSY;
+		inject();
+		barrier_cpu((int)victim->cpu);
+	}
+	inject();
+	if (raise_split(victim)) {
+		taken = 0;
+	} else {
+		uint32_t head = __atomic_load_n(&victim->fair_head, __ATOMIC_RELAXED);
+		unsigned n = __atomic_load_n(&victim->fair_tail, __ATOMIC_RELAXED) - head;
+
+		n = (n + 1) / 2;
+		if (n > max)
+			n = max;
+		for (unsigned i = 0; i < n; i++)
+			out[i] = __atomic_load_n(&victim->fair_slot[(head + i) % FAIR_CAPACITY], __ATOMIC_RELAXED);
+		__atomic_store_n(&victim->fair_head, head + n, __ATOMIC_RELAXED);
+		if (n)
+			taken = (int)n;
+	}
+	inject();
+	if (percpu_locked)
+		unlock_area(victim);
+	else
+		__atomic_and_fetch(&victim->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_RELEASE);
+	return taken;
+}
+
+unsigned ring_private(const struct percpu *a)
+{
+	uint64_t word = word_load(a);
+	uint16_t n = (uint16_t)(tail_load(a) - word_split(word));
+
+	/* the two were not read at once: a tail that was seen to fall behind is none */
+	return n <= RING_CAPACITY ? n : 0;
+}
+
+unsigned ring_shared(const struct percpu *a)
+{
+	uint64_t word = word_load(a);
+
+	return (uint16_t)(word_split(word) - word_head(word));
+}
+
+unsigned ring_fair_length(const struct percpu *a)
+{
+	uint32_t head = __atomic_load_n(&a->fair_head, __ATOMIC_ACQUIRE);
+	uint32_t n = __atomic_load_n(&a->fair_tail, __ATOMIC_ACQUIRE) - head;
+
+	return n <= FAIR_CAPACITY ? n : FAIR_CAPACITY;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.h - the run queue of one CPU: a ring whose newest part is private to
+ * the CPU and whose oldest part may be stolen, and beside it a fair queue.
+ *
+ *	   head ........ split ........ tail
+ *	   | shared: any CPU | private: this CPU |
+ *
+ * {head, split, version} is one 64-bit word. `tail` is 32 bits, its low 16 are
+ * compared with head and split. Items are non-zero words that mean nothing here.
+ *
+ * Who may do what beside whom ("-": freely; "F": freezing keeps them apart;
+ * "C": the CAS on the one word decides; "s": both are sections on one CPU, so
+ * the kernel keeps them apart):
+ *
+ *	              push/pop  publish  take_back  steal  force
+ *	push/pop         s         s         -        -      F
+ *	publish          s         s         -        -      F
+ *	take_back        -         -         C        C      C
+ *	steal            -         -         C        C      C
+ *	force            F         F         C        C      F
+ *
+ * Sections run on the CPU that owns the ring; take_back too, but a worker that
+ * was moved away in the middle of it does no harm: it can only make the shared
+ * part smaller. steal and force run anywhere.
+ *
+ * Why it is right
+ *   A. Only sections change tail and store split alone; head moves, and split
+ *      falls, by a CAS of the whole word, which also adds one to version. So
+ *      if a thief's CAS succeeds, no slot it had read was given back, popped
+ *      and filled anew meanwhile (without the version it could be: the same
+ *      head and split can come again).
+ *   B. A slot below split is not written until head has passed it: push checks
+ *      the room against head.
+ *   C. publish stores split after the slots (a plain store on x86-64, a release
+ *      on aarch64); a thief loads the word with acquire before the slots.
+ *   D. After freezing and the barrier, no section can commit on a view from
+ *      before; so tail and the fair queue stand still for the one who froze.
+ *
+ * Progress: the sections are wait-free but for being cut (bounded, then slow).
+ * steal and take_back are lock-free. An owner who finds its queue frozen waits
+ * for a bounded time, then says RING_FROZEN; force waits for nobody: it fails
+ * if another has frozen the queue.
+ *
+ * Sources: the split deque is that of Lace (van Dijk, van de Pol, 2014); the
+ * request flag is from private deques (Acar, Chargueraud, Rainey, 2013); the
+ * per-CPU sections are in the manner of tcmalloc and librseq.
+ */
+#ifndef PERCH_RSEQ_RING_H
+#define PERCH_RSEQ_RING_H
+
+#include "rseq/percpu.h"
+
+enum ring_result {
+	RING_DONE = 0,
+	RING_ASKED,    /* done; and a request was answered: somebody may have to be woken */
+	RING_EMPTY,    /* nothing there (pop_if: the top is another item) */
+	RING_FULL,     /* push only */
+	RING_FROZEN,   /* a thief is at it and takes long */
+	RING_NOT_HERE, /* no processor on this CPU */
+};
+
+/* The slow ways; the inlined ones below try the section first. */
+enum ring_result ring_push_slow(uintptr_t item);
+enum ring_result ring_pop_slow(uintptr_t *item, uintptr_t wanted);
+enum ring_result ring_fair_push_slow(uintptr_t item);
+enum ring_result ring_fair_pop_slow(uintptr_t *item);
+
+/* On this CPU: put an item on top. RING_DONE/ASKED, or FULL, FROZEN, NOT_HERE. */
+static inline enum ring_result ring_push(uintptr_t item)
+{
+	if (__builtin_expect(section_push(item) == SECTION_DONE, 1))
+		return RING_DONE;
+	return ring_push_slow(item);
+}
+
+/* On this CPU: take the top item. RING_DONE/ASKED, or EMPTY, FROZEN, NOT_HERE. */
+static inline enum ring_result ring_pop(uintptr_t *item)
+{
+	if (__builtin_expect(section_pop(item) == SECTION_DONE, 1))
+		return RING_DONE;
+	return ring_pop_slow(item, 0);
+}
+
+/* On this CPU: take the top item if it is `item`. As ring_pop. */
+static inline enum ring_result ring_pop_if(uintptr_t item)
+{
+	if (__builtin_expect(section_pop_if(item) == SECTION_DONE, 1))
+		return RING_DONE;
+	return ring_pop_slow(&item, item);
+}
+
+/* On this CPU, first in, first out. A full fair queue is RING_FULL. */
+static inline enum ring_result ring_fair_push(uintptr_t item)
+{
+	if (__builtin_expect(section_fair_push(item) == SECTION_DONE, 1))
+		return RING_DONE;
+	return ring_fair_push_slow(item);
+}
+
+static inline enum ring_result ring_fair_pop(uintptr_t *item)
+{
+	if (__builtin_expect(section_fair_pop(item) == SECTION_DONE, 1))
+		return RING_DONE;
+	return ring_fair_pop_slow(item);
+}
+
+/* On this CPU: share the older half (rounded up) of the private part.
+ * True when something was shared. */
+bool ring_publish(void);
+
+/* On the CPU of `a`: make the newer half (rounded up) of the shared part
+ * private again. True when there was something. */
+bool ring_take_back(struct percpu *a);
+
+/* Any CPU: take up to `max`, at most half (rounded up) of the shared part, the
+ * oldest first. Returns how many were stored in out. */
+unsigned ring_steal(struct percpu *victim, uintptr_t *out, unsigned max);
+
+/* Any CPU: leave a request. True when there was none before. */
+bool ring_ask(struct percpu *victim);
+
+/*
+ * Any CPU: share half of the victim's private part without its help; if its
+ * ring has nothing private, take up to `max` items, at most half (rounded up),
+ * from the old end of its fair queue. Interrupts the victim's CPU.
+ * Returns how many items were stored in out, 0 when the reveal was in the
+ * ring, -EBUSY when another is at it, -EAGAIN when there was nothing.
+ */
+int ring_force(struct percpu *victim, uintptr_t *out, unsigned max);
+
+/* Estimates, from any CPU. */
+unsigned ring_private(const struct percpu *a);
+unsigned ring_shared(const struct percpu *a);
+unsigned ring_fair_length(const struct percpu *a);
+
+#endif
