@@ -9,6 +9,7 @@
 #include "rseq/abi.h"
 #include "rseq/barrier.h"
 #include "rseq/counter.h"
+#include "rseq/section_lock.h"
 
 bool percpu_locked = true;
 char *percpu_base;
@@ -88,7 +89,16 @@ void percpu_deactivate(int cpu)
 {
 	struct percpu *a = percpu_of(cpu);
 
-	__atomic_and_fetch(&a->flags, ~(uint32_t)(PERCPU_ACTIVE | PERCPU_BY_LOCK), __ATOMIC_SEQ_CST);
-	if (!percpu_locked)
-		barrier_cpu(cpu);
+	if (percpu_locked) {
+		lock_area(a);
+		__atomic_store_n(&a->flags, 0, __ATOMIC_RELAXED);
+		unlock_area(a);
+		return;
+	}
+	__atomic_and_fetch(&a->flags, ~(uint32_t)PERCPU_ACTIVE, __ATOMIC_SEQ_CST);
+	barrier_cpu(cpu);
+	/* A thief that froze it before is still at work in it. Activating it again
+	 * now would overwrite FROZEN, and let sections in beside the thief. */
+	while (__atomic_load_n(&a->flags, __ATOMIC_ACQUIRE))
+		sched_yield();
 }

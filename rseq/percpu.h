@@ -88,7 +88,7 @@ static inline struct percpu *percpu_here(void)
 }
 
 /* Put a processor there / take it away. Taking away waits until no section
- * can be in progress. */
+ * can be in progress, nor a thief that has frozen the area. */
 void percpu_activate(int cpu, uint32_t group);
 void percpu_deactivate(int cpu);
 
