@@ -28,6 +28,7 @@ struct perch_fast perch_fast __attribute__((visibility("default")));
 
 #ifdef PERCH_SECTION_DELAY
 uint32_t perch_section_delay;
+__thread uint64_t perch_section_cuts;
 #endif
 
 /* Before any constructor that could fork: offset 0 would lead into the

@@ -38,11 +38,13 @@
  *
  * Builds for tests:
  *   PERCH_SECTION_DELAY   a loop of perch_section_delay rounds at each step of
- *                         each section, so that it is cut everywhere;
+ *                         each section, so that it is cut everywhere; the cuts
+ *                         are counted in perch_section_cuts;
  *   PERCH_SECTION_TWICE   right before COMMIT, the CPU and the value that the
  *                         section stands on are read again; a difference traps;
- *   PERCH_SEED_NO_FREEZE_CHECK, PERCH_SEED_NO_CPU_CHECK: seeded bugs, which
- *                         the stress test must find.
+ *   PERCH_SEED_NO_FREEZE_CHECK, PERCH_SEED_NO_CPU_CHECK (and, in barrier.c and
+ *                         ring.c, _NO_BARRIER and _NO_VERSION): seeded bugs,
+ *                         which the stress test must find.
  */
 #ifndef PERCH_RSEQ_SECTION_H
 #define PERCH_RSEQ_SECTION_H
@@ -60,6 +62,10 @@ struct section_node {
 
 #ifdef PERCH_SECTION_DELAY
 extern uint32_t perch_section_delay;
+extern __thread uint64_t perch_section_cuts; /* how often this pthread was cut */
+#define SECTION_COUNT_CUT() ((void)perch_section_cuts++)
+#else
+#define SECTION_COUNT_CUT() ((void)0)
 #endif
 
 #if defined(__x86_64__)

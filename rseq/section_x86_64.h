@@ -92,9 +92,15 @@
 #endif
 #define SECTION_END "2%=:\n\t"
 
-#ifdef PERCH_SEED_NO_FREEZE_CHECK
-#define SECTION_CHECK_FLAGS SECTION_STEP(1)
-#define SECTION_CHECK_ATTENTION SECTION_STEP(1)
+#ifdef PERCH_SEED_NO_FREEZE_CHECK /* all but FROZEN is still looked at */
+#define SECTION_CHECK_FLAGS \
+	"testl $" SECTION_STR(PERCPU_ACTIVE) ", " SECTION_STR(PERCPU_FLAGS) "(%[p])\n\t" \
+	"jz %l[slow]\n\t" \
+	SECTION_STEP(1)
+#define SECTION_CHECK_ATTENTION \
+	"cmpl $0, " SECTION_STR(PERCPU_REQUEST) "(%[p])\n\t" \
+	"jne %l[slow]\n\t" \
+	SECTION_CHECK_FLAGS
 #else
 #define SECTION_CHECK_FLAGS \
 	"cmpl $" SECTION_STR(PERCPU_ACTIVE) ", " SECTION_STR(PERCPU_FLAGS) "(%[p])\n\t" \
@@ -123,6 +129,7 @@
 		on_done; \
 		return SECTION_DONE; \
 	cut: \
+		SECTION_COUNT_CUT(); \
 		if (++cuts > SECTION_RETRIES) \
 			return SECTION_SLOW; \
 	} \
