@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "numa/place.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <numa.h>
+#include <numaif.h>
+#include <stdint.h>
+#include <unistd.h>
+
+/* The kernel's largest CONFIG_NODES_SHIFT is 10. */
+#define NODE_BITS 1024
+#define WORD_BITS (8 * sizeof(unsigned long))
+/* Pages asked about in one system call: what fits on a small stack twice over. */
+#define QUERY_PAGES 128
+
+static uintptr_t page_mask(void)
+{
+	return (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+}
+
+int place_bind(void *start, size_t size, int node)
+{
+	unsigned long mask[NODE_BITS / WORD_BITS] = {0};
+	uintptr_t page = page_mask(), from = (uintptr_t)start & ~page, to = ((uintptr_t)start + size + page) & ~page;
+	int saved = errno, r = 0;
+
+	if (node < 0 || node >= NODE_BITS || to < from)
+		return -EINVAL;
+	mask[(unsigned)node / WORD_BITS] = 1UL << (unsigned)node % WORD_BITS;
+	/* the kernel takes one bit less than it is told */
+	if (to > from && mbind((void *)from, to - from, MPOL_PREFERRED, mask, NODE_BITS + 1, 0))
+		r = errno == ENOSYS ? 0 : -errno;
+	errno = saved;
+	return r;
+}
+
+/* One batch: adds what it saw to *known and *wrong. 0 or -errno. */
+static int query(void **pages, unsigned long n, int node, size_t *known, size_t *wrong)
+{
+	int status[QUERY_PAGES];
+
+	if (move_pages(0, n, pages, NULL, status, 0) < 0)
+		return -errno;
+	for (unsigned long i = 0; i < n; i++) {
+		/* negative: not in memory (-ENOENT, -EFAULT), or busy for now */
+		if (status[i] < 0)
+			continue;
+		++*known;
+		*wrong += status[i] != node;
+	}
+	return 0;
+}
+
+int place_verify(void *start, size_t size, int node, size_t *wrong)
+{
+	uintptr_t page = page_mask(), from = (uintptr_t)start & ~page, to = ((uintptr_t)start + size + page) & ~page;
+	void *pages[QUERY_PAGES];
+	size_t known = 0;
+	int saved = errno, r = 0;
+
+	*wrong = 0;
+	if (node < 0 || to < from)
+		return -EINVAL;
+	while (from < to && !r) {
+		unsigned long n = 0;
+
+		for (; n < QUERY_PAGES && from < to; n++, from += page + 1)
+			pages[n] = (void *)from;
+		r = query(pages, n, node, &known, wrong);
+	}
+	errno = saved;
+	if (r)
+		return r == -ENOSYS ? 0 : r;
+	return known > INT_MAX ? INT_MAX : (int)known;
+}
