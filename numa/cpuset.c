@@ -37,17 +37,33 @@ static int affinity(struct bitmask **out, long *bytes)
 	return -EINVAL;
 }
 
+static void cut(struct bitmask *set, const struct bitmask *group)
+{
+	int common = 0;
+
+	cpuset_for_each(cpu, set)
+		common += numa_bitmask_isbitset(group, (unsigned)cpu);
+	cpuset_for_each(cpu, set)
+		if (common && !numa_bitmask_isbitset(group, (unsigned)cpu))
+			numa_bitmask_clearbit(set, (unsigned)cpu);
+}
+
 static int visit(struct sysfs *s, enum cgroup_version version, const char *directory, void *context)
 {
 	static const char *const file[] = {"cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"};
-	struct bitmask **out = context;
 
 	/* version 2: where the controller is off, the next group up tells */
 	for (int i = version == CGROUP_V2 ? 0 : 1; i < (version == CGROUP_V2 ? 1 : 3); i++) {
-		int r = sysfs_list(s, out, "%s/%s", directory, file[i]);
+		struct bitmask *group;
+		int r = sysfs_list(s, &group, "%s/%s", directory, file[i]);
 
-		if (r != -ENOENT)
-			return r ? r : 1;
+		if (r == -ENOENT)
+			continue;
+		if (r)
+			return r;
+		cut(context, group);
+		numa_bitmask_free(group);
+		return 1;
 	}
 	return 0;
 }
@@ -55,20 +71,10 @@ static int visit(struct sysfs *s, enum cgroup_version version, const char *direc
 int cpuset_cut(const char *root, struct bitmask *set, char *error, size_t size)
 {
 	struct sysfs s = {.root = root};
-	struct bitmask *group = NULL;
-	int common = 0, r = cgroup_walk(&s, "cpuset", visit, &group);
+	int r = cgroup_walk(&s, "cpuset", visit, set);
 
 	if (r)
 		snprintf(error, size, "%s", s.error);
-	if (!r && group) {
-		cpuset_for_each(cpu, set)
-			common += numa_bitmask_isbitset(group, (unsigned)cpu);
-		cpuset_for_each(cpu, set)
-			if (common && !numa_bitmask_isbitset(group, (unsigned)cpu))
-				numa_bitmask_clearbit(set, (unsigned)cpu);
-	}
-	if (group)
-		numa_bitmask_free(group);
 	return r;
 }
 
