@@ -43,7 +43,8 @@ static uint64_t mix(uint64_t x)
 __attribute__((__noinline__)) uint64_t harness_random(void)
 {
 	if (!state)
-		state = mix(harness_seed() + 0x632be59bd9b4e019 * __atomic_add_fetch(&sequences, 1, __ATOMIC_RELAXED)) | 1;
+		state = mix(harness_seed() + 0x632be59bd9b4e019 * __atomic_add_fetch(&sequences, 1, __ATOMIC_RELAXED)) |
+			1;
 	state += 0x9e3779b97f4a7c15;
 	return mix(state);
 }

@@ -49,7 +49,8 @@ bool harness_strings(struct harness_place place, const char *a, enum harness_lik
 void harness_stop(void) __attribute__((__noreturn__));
 void harness_skip(const char *format, ...) __attribute__((__noreturn__, __format__(__printf__, 1, 2)));
 
-/* clang-format off: a table */
+/* a table: */
+/* clang-format off */
 #define HARNESS_VALUE_(x) \
 	_Generic((x), \
 		 _Bool: harness_integer, char: harness_integer, \

@@ -50,27 +50,27 @@ const struct harness_variant *harness_next_variant(const char *fixture, const st
 		harness_add_##kind(&object);                                                                           \
 	}
 
-#define HARNESS_TEST_(t, ...)                                                                                       \
-	static void test_##t(void);                                                                                 \
-	static void test_##t##_any(void *self HARNESS_UNUSED_, const void *variant HARNESS_UNUSED_)                 \
+#define HARNESS_TEST_(t, ...)                                                                                          \
+	static void test_##t(void);                                                                                    \
+	static void test_##t##_any(void *self HARNESS_UNUSED_, const void *variant HARNESS_UNUSED_)                    \
 	{                                                                                                              \
-		test_##t();                                                                                         \
+		test_##t();                                                                                            \
 	}                                                                                                              \
-	static struct harness_test harness_##t = {.name = #t, .run = test_##t##_any, __VA_ARGS__};            \
-	HARNESS_REGISTER_(test, harness_##t)                                                                        \
+	static struct harness_test harness_##t = {.name = #t, .run = test_##t##_any, __VA_ARGS__};                     \
+	HARNESS_REGISTER_(test, harness_##t)                                                                           \
 	static void test_##t(void)
 
-#define HARNESS_TEST_F_(f, t, ...)                                                                                  \
-	static void test_##f##_##t(struct fixture_##f *self, const struct variant_##f *variant);                    \
-	static void test_##f##_##t##_any(void *self, const void *variant)                                           \
+#define HARNESS_TEST_F_(f, t, ...)                                                                                     \
+	static void test_##f##_##t(struct fixture_##f *self, const struct variant_##f *variant);                       \
+	static void test_##f##_##t##_any(void *self, const void *variant)                                              \
 	{                                                                                                              \
-		test_##f##_##t(self, variant);                                                                      \
+		test_##f##_##t(self, variant);                                                                         \
 	}                                                                                                              \
-	static struct harness_test harness_##f##_##t = {                                                            \
-		.fixture = #f, .name = #t, .run = test_##f##_##t##_any, __VA_ARGS__};                            \
-	HARNESS_REGISTER_(test, harness_##f##_##t)                                                                  \
-	static void test_##f##_##t(struct fixture_##f *self HARNESS_UNUSED_,                                        \
-				      const struct variant_##f *variant HARNESS_UNUSED_)
+	static struct harness_test harness_##f##_##t = {                                                               \
+		.fixture = #f, .name = #t, .run = test_##f##_##t##_any, __VA_ARGS__};                                  \
+	HARNESS_REGISTER_(test, harness_##f##_##t)                                                                     \
+	static void test_##f##_##t(struct fixture_##f *self HARNESS_UNUSED_,                                           \
+				   const struct variant_##f *variant HARNESS_UNUSED_)
 
 #define FIXTURE(f)                                                                                                     \
 	struct variant_##f;                                                                                            \

@@ -125,7 +125,8 @@ static enum harness_outcome judge(const struct harness_case *c, int status)
 	if (r->skipped)
 		return HARNESS_SKIPPED;
 	if (sig) {
-		harness_log("%s: expected death by signal %d (%s), but the test returned", c->name, sig, strsignal(sig));
+		harness_log("%s: expected death by signal %d (%s), but the test returned", c->name, sig,
+			    strsignal(sig));
 		return HARNESS_FAILED;
 	}
 	if (WEXITSTATUS(status)) {

@@ -43,25 +43,27 @@ TEST(assert_stops)
 }
 
 /* Each of these must fail by itself. */
-FIXTURE(each_fails) {
+FIXTURE(each_fails)
+{
 	int none;
 };
-FIXTURE_VARIANT(each_fails) {
+FIXTURE_VARIANT(each_fails)
+{
 	int which;
 };
-FIXTURE_VARIANT_ADD(each_fails, eq) {0};
-FIXTURE_VARIANT_ADD(each_fails, ne) {1};
-FIXTURE_VARIANT_ADD(each_fails, lt) {2};
-FIXTURE_VARIANT_ADD(each_fails, le) {3};
-FIXTURE_VARIANT_ADD(each_fails, gt) {4};
-FIXTURE_VARIANT_ADD(each_fails, ge) {5};
-FIXTURE_VARIANT_ADD(each_fails, true_) {6};
-FIXTURE_VARIANT_ADD(each_fails, false_) {7};
-FIXTURE_VARIANT_ADD(each_fails, null) {8};
-FIXTURE_VARIANT_ADD(each_fails, streq) {9};
-FIXTURE_VARIANT_ADD(each_fails, strne) {10};
-FIXTURE_VARIANT_ADD(each_fails, contains) {11};
-FIXTURE_VARIANT_ADD(each_fails, wrap) {12};
+FIXTURE_VARIANT_ADD(each_fails, eq){0};
+FIXTURE_VARIANT_ADD(each_fails, ne){1};
+FIXTURE_VARIANT_ADD(each_fails, lt){2};
+FIXTURE_VARIANT_ADD(each_fails, le){3};
+FIXTURE_VARIANT_ADD(each_fails, gt){4};
+FIXTURE_VARIANT_ADD(each_fails, ge){5};
+FIXTURE_VARIANT_ADD(each_fails, true_){6};
+FIXTURE_VARIANT_ADD(each_fails, false_){7};
+FIXTURE_VARIANT_ADD(each_fails, null){8};
+FIXTURE_VARIANT_ADD(each_fails, streq){9};
+FIXTURE_VARIANT_ADD(each_fails, strne){10};
+FIXTURE_VARIANT_ADD(each_fails, contains){11};
+FIXTURE_VARIANT_ADD(each_fails, wrap){12};
 FIXTURE_SETUP(each_fails)
 {
 }
@@ -185,16 +187,18 @@ TEST(skips)
 	SKIP("no %s here", "unicorn");
 }
 
-FIXTURE(box) {
+FIXTURE(box)
+{
 	int value;
 };
-FIXTURE_VARIANT(box) {
+FIXTURE_VARIANT(box)
+{
 	int start;
 };
-FIXTURE_VARIANT_ADD(box, one) {
+FIXTURE_VARIANT_ADD(box, one){
 	.start = 1,
 };
-FIXTURE_VARIANT_ADD(box, two) {
+FIXTURE_VARIANT_ADD(box, two){
 	.start = 2,
 };
 
@@ -225,7 +229,8 @@ TEST_F_SIGNAL(box, dies, SIGKILL)
 	kill(getpid(), SIGKILL);
 }
 
-FIXTURE(broken) {
+FIXTURE(broken)
+{
 	int value;
 };
 
