@@ -116,16 +116,23 @@
 #define SECTION_INLINE static inline __attribute__((__always_inline__))
 #define SECTION_AND ,
 
-/* Everything around a section's body: operands, exits, retries. */
+/*
+ * Everything around a section's body: operands, exits, retries.
+ * volatile: gcc before 11.5, 12.4, 13.3 does not take it as said of an asm goto
+ * with outputs, and drops a whole section whose outputs nobody reads (its bug
+ * 98619). The empty asm behind keeps the outputs' moves off the other edges
+ * (its bug 113921).
+ */
 #define SECTION_RUN(body, outputs, inputs, on_done) \
 	uint64_t p, t, u; \
 	unsigned cuts = 0; \
 	for (;;) { \
-		__asm__ goto(SECTION_BEGIN body SECTION_END \
-			     : [p] "=&r"(p), [t] "=&r"(t), [u] "=&r"(u) outputs \
-			     : [off] "r"(perch_fast.rseq_offset), [base] "r"(perch_fast.base) inputs \
-			     : SECTION_CLOBBER \
-			     : cut, slow); \
+		__asm__ volatile goto(SECTION_BEGIN body SECTION_END \
+				      : [p] "=&r"(p), [t] "=&r"(t), [u] "=&r"(u) outputs \
+				      : [off] "r"(perch_fast.rseq_offset), [base] "r"(perch_fast.base) inputs \
+				      : SECTION_CLOBBER \
+				      : cut, slow); \
+		__asm__ volatile(""); \
 		on_done; \
 		return SECTION_DONE; \
 	cut: \
