@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <numa.h>
 #include <numaif.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -14,22 +14,26 @@
 /* Pages asked about in one system call: what fits on a small stack twice over. */
 #define QUERY_PAGES 128
 
-static uintptr_t page_mask(void)
+/* The whole pages of a range, and how large a page is; false when it wraps around. */
+static bool whole_pages(const void *start, size_t size, uintptr_t *from, uintptr_t *to, uintptr_t *page)
 {
-	return (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+	*page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	*from = (uintptr_t)start & -*page;
+	*to = ((uintptr_t)start + size + *page - 1) & -*page;
+	return size <= UINTPTR_MAX - *page - (uintptr_t)start;
 }
 
 int place_bind(void *start, size_t size, int node)
 {
 	unsigned long mask[NODE_BITS / WORD_BITS] = {0};
-	uintptr_t page = page_mask(), from = (uintptr_t)start & ~page, to = ((uintptr_t)start + size + page) & ~page;
+	uintptr_t from, to, page;
 	int saved = errno, r = 0;
 
-	if (node < 0 || node >= NODE_BITS || to < from)
+	if (node < 0 || node >= NODE_BITS || !whole_pages(start, size, &from, &to, &page))
 		return -EINVAL;
 	mask[(unsigned)node / WORD_BITS] = 1UL << (unsigned)node % WORD_BITS;
 	/* the kernel takes one bit less than it is told */
-	if (to > from && mbind((void *)from, to - from, MPOL_PREFERRED, mask, NODE_BITS + 1, 0))
+	if (size && mbind((void *)from, to - from, MPOL_PREFERRED, mask, NODE_BITS + 1, 0))
 		r = errno == ENOSYS ? 0 : -errno;
 	errno = saved;
 	return r;
@@ -54,18 +58,18 @@ static int query(void **pages, unsigned long n, int node, size_t *known, size_t 
 
 int place_verify(void *start, size_t size, int node, size_t *wrong)
 {
-	uintptr_t page = page_mask(), from = (uintptr_t)start & ~page, to = ((uintptr_t)start + size + page) & ~page;
+	uintptr_t from, to, page;
 	void *pages[QUERY_PAGES];
 	size_t known = 0;
 	int saved = errno, r = 0;
 
 	*wrong = 0;
-	if (node < 0 || to < from)
+	if (node < 0 || !whole_pages(start, size, &from, &to, &page))
 		return -EINVAL;
-	while (from < to && !r) {
+	while (size && from < to && !r) {
 		unsigned long n = 0;
 
-		for (; n < QUERY_PAGES && from < to; n++, from += page + 1)
+		for (; n < QUERY_PAGES && from < to; n++, from += page)
 			pages[n] = (void *)from;
 		r = query(pages, n, node, &known, wrong);
 	}
