@@ -12,8 +12,11 @@
  *         once, and elsewhere later, in order. A locked instruction, a context
  *         switch and a membarrier wait until it is empty.
  *
- * The version is ideal: a CAS fails when any CAS that takes the next version
- * succeeded since its word was read (stale[]), as if it never wrapped.
+ * Two things are ideal. The version never wraps: a CAS fails when any CAS that
+ * takes the next version succeeded since its word was read (stale[]). And
+ * positions are counted from head, so that head is always 0 and states that
+ * differ only by how far the ring has turned are one; when a thief moves head
+ * by n, n is taken off every position that anybody holds (turn).
  *
  * Seeds: NO_BARRIER, NO_RESTART_BY_BARRIER, NO_FLUSH_BY_BARRIER, NO_RESTART,
  * NO_FREEZE_CHECK, NO_VERSION, NO_ROOM_CHECK.
@@ -32,52 +35,69 @@
 #endif
 
 #define CAPACITY 4
-#define POSITIONS 8 /* a position is kept modulo this, as modulo 2^16 in the code */
-#define PLUS(p, n) (((p) + (n)) & (POSITIONS - 1))
-#define LENGTH(from, to) (((to) - (from)) & (POSITIONS - 1))
+#define PLUS(p, n) (((p) + (n)) & 7) /* so that a seeded bug stays in range */
+#define MINUS(p, n) (((p) - (n)) & 7)
 #define SLOT(p) ((p) & (CAPACITY - 1))
-
+#define HALF_UP(n) (((n) + 1) / 2)
 #define NONE WORKERS
-#define IN_TAIL CAPACITY /* what an entry of the store buffer is for; below: a slot */
-#define IN_SPLIT (CAPACITY + 1)
+#define EMPTY ITEMS
 
-/* memory, as every CPU but this one sees it */
-byte head, split, tail;
+/* memory, as every other CPU sees it */
+byte split, tail;
 byte slot[CAPACITY];
 bool frozen;
 /* the same, as this CPU sees it */
-byte own_tail, own_split;
-byte own_slot[CAPACITY];
-byte splits_in_buffer;
-chan sb = [BUFFER] of { byte, byte };
+byte own_tail, own_slot[CAPACITY];
+#define OWN_SPLIT (sb_splits -> sb_split : split)
+/* the store buffer, oldest first */
+#define TO_SLOT 1
+#define TO_TAIL 2
+#define TO_SPLIT 3
+byte sb_kind[BUFFER], sb_position[BUFFER], sb_item[BUFFER];
+byte sb_used, sb_splits, sb_split;
+#define SB_EMPTY (sb_used == 0)
+#define SB_ROOM (sb_used < BUFFER)
+
 byte cur = NONE;
-
+byte t[WORKERS], s[WORKERS]; /* tail and split as a worker read them */
 bool stale[WORKERS + THIEVES];
+byte busy; /* operations in progress */
 
-/* each item: where it is by rights */
+/* where each item is by rights */
 #define FREE 0
 #define HELD 1 /* by a push that has not committed */
 #define QUEUED 2
 byte where[ITEMS];
-byte busy; /* operations in progress */
 
-byte k, v, i, n, seen; /* scratch of atomic steps, 0 between them */
+byte i, n, x; /* scratch of atomic steps, 0 between them */
 
-#define OWN_SPLIT (splits_in_buffer -> own_split : split)
+inline store(kind, position, item)
+{
+	sb_kind[sb_used] = kind; sb_position[sb_used] = position; sb_item[sb_used] = item;
+	sb_used++
+}
 
 inline drain_one()
 {
-	sb?k, v;
 	if
-	:: k < CAPACITY -> slot[k] = v
-	:: k == IN_TAIL -> tail = v
-	:: k == IN_SPLIT -> split = v; splits_in_buffer--;
+	:: sb_kind[0] == TO_SLOT -> slot[SLOT(sb_position[0])] = sb_item[0]
+	:: sb_kind[0] == TO_TAIL -> tail = sb_position[0]
+	:: sb_kind[0] == TO_SPLIT -> split = sb_position[0]; sb_splits--;
 		if
-		:: splits_in_buffer == 0 -> own_split = 0
+		:: sb_splits == 0 -> sb_split = 0
 		:: else
 		fi
 	fi;
-	k = 0; v = 0
+	sb_used--;
+	i = 0;
+	do
+	:: i < sb_used ->
+		sb_kind[i] = sb_kind[i + 1]; sb_position[i] = sb_position[i + 1]; sb_item[i] = sb_item[i + 1];
+		i++
+	:: else -> break
+	od;
+	sb_kind[i] = 0; sb_position[i] = 0; sb_item[i] = 0;
+	i = 0
 }
 
 /* A CAS on {head, split, version} has succeeded. */
@@ -90,22 +110,47 @@ inline next_version()
 	od
 }
 
+/* Head has moved by one. */
+inline turn()
+{
+	x = slot[0];
+	slot[0] = slot[1]; slot[1] = slot[2]; slot[2] = slot[3]; slot[3] = x;
+	x = own_slot[0];
+	own_slot[0] = own_slot[1]; own_slot[1] = own_slot[2]; own_slot[2] = own_slot[3]; own_slot[3] = x;
+	x = 0;
+	tail = MINUS(tail, 1); own_tail = MINUS(own_tail, 1);
+	split = MINUS(split, 1);
+	if
+	:: sb_splits -> sb_split = MINUS(sb_split, 1)
+	:: else
+	fi;
+	i = 0;
+	do
+	:: i < sb_used -> sb_position[i] = MINUS(sb_position[i], 1); i++
+	:: else -> i = 0; break
+	od;
+	do
+	:: i < WORKERS -> t[i] = MINUS(t[i], 1); s[i] = MINUS(s[i], 1); i++
+	:: else -> i = 0; break
+	od
+}
+
 inline consume(item)
 {
+	assert(item < ITEMS);           /* else the slot was empty */
 	assert(where[item] == QUEUED); /* else it was taken twice, or never pushed */
 	where[item] = FREE
 }
 
-/* First step of a section, and of slow code: be on the CPU. A context switch
- * empties the store buffer. */
-#define GET_CPU (cur == me || empty(sb)) -> cur = me
-/* Each further step of a section begins by this. */
+/* First step of a section, and of slow code: be on the CPU. */
+#define GET_CPU (cur == me || SB_EMPTY) -> cur = me
+/* Each further step of a section begins with one of these. */
 #ifdef NO_RESTART
-#define ELSE_RESTART_AT(top) if :: cur == me || empty(sb) -> cur = me fi
-#define STORE_ELSE_RESTART_AT(top) if :: (cur == me && nfull(sb)) || empty(sb) -> cur = me fi
+#define ELSE_RESTART_AT(top) if :: GET_CPU fi
+#define ROOM_ELSE_RESTART_AT(top) if :: ((cur == me && SB_ROOM) || SB_EMPTY) -> cur = me fi
 #else
 #define ELSE_RESTART_AT(top) if :: cur != me -> goto top :: cur == me fi
-#define STORE_ELSE_RESTART_AT(top) if :: cur != me -> goto top :: cur == me && nfull(sb) fi
+#define ROOM_ELSE_RESTART_AT(top) if :: cur != me -> goto top :: cur == me && SB_ROOM fi
 #endif
 #ifdef NO_FREEZE_CHECK
 #define FROZEN_SEEN false
@@ -115,12 +160,11 @@ inline consume(item)
 
 proctype worker(byte me)
 {
-	byte item, t, h, s;
+	byte item;
 	bool moved;
 
 end_idle:
 	atomic {
-		item = 0; t = 0; h = 0; s = 0; moved = 0; stale[me] = 0;
 		if
 		:: /* push: the first item that is free */
 			do
@@ -145,22 +189,28 @@ push:	atomic {
 	}
 	atomic {
 		ELSE_RESTART_AT(push);
-		t = own_tail;
+		t[me] = own_tail;
 #ifndef NO_ROOM_CHECK
 		if
-		:: LENGTH(head, t) >= CAPACITY -> where[item] = FREE; goto done
+		:: own_tail >= CAPACITY -> where[item] = FREE; goto done
 		:: else
 		fi
 #endif
 	}
 	atomic {
-		STORE_ELSE_RESTART_AT(push);
-		sb!SLOT(t), item; own_slot[SLOT(t)] = item
+		ROOM_ELSE_RESTART_AT(push);
+		d_step {
+			store(TO_SLOT, t[me], item);
+			own_slot[SLOT(t[me])] = item
+		}
 	}
 	atomic { /* COMMIT */
-		STORE_ELSE_RESTART_AT(push);
-		sb!IN_TAIL, PLUS(t, 1); own_tail = PLUS(t, 1);
-		where[item] = QUEUED;
+		ROOM_ELSE_RESTART_AT(push);
+		d_step {
+			own_tail = PLUS(t[me], 1);
+			store(TO_TAIL, own_tail, 0);
+			where[item] = QUEUED
+		};
 		goto done
 	}
 
@@ -173,43 +223,47 @@ pop:	atomic {
 	}
 	atomic {
 		ELSE_RESTART_AT(pop);
-		t = own_tail;
+		t[me] = own_tail;
 		if
-		:: t == OWN_SPLIT -> t = 0; goto take_back
+		:: t[me] == OWN_SPLIT -> goto take_back
 		:: else
 		fi
 	}
 	atomic {
 		ELSE_RESTART_AT(pop);
-		item = own_slot[SLOT(t - 1)]
+		item = own_slot[SLOT(t[me] - 1)]
 	}
 	atomic { /* COMMIT */
-		STORE_ELSE_RESTART_AT(pop);
-		sb!IN_TAIL, PLUS(t, POSITIONS - 1); own_tail = PLUS(t, POSITIONS - 1);
-		consume(item);
+		ROOM_ELSE_RESTART_AT(pop);
+		d_step {
+			own_tail = MINUS(t[me], 1);
+			store(TO_TAIL, own_tail, 0);
+			consume(item)
+		};
 		goto done
 	}
 
-take_back: /* not a section; perhaps on another CPU by now */
+take_back: /* not a section; the worker may even have been moved to another CPU */
 	atomic {
+		t[me] = 0;
 		if
-		:: GET_CPU; s = OWN_SPLIT
-		:: moved = 1; s = split
+		:: GET_CPU; s[me] = OWN_SPLIT
+		:: moved = 1; s[me] = split
 		fi;
-		h = head; stale[me] = 0;
+		stale[me] = 0;
 		if
-		:: LENGTH(h, s) == 0 -> goto done
+		:: s[me] == 0 -> goto done
 		:: else
 		fi
 	}
 	atomic { /* the CAS */
 		if
-		:: !moved && empty(sb) -> cur = me
+		:: !moved && SB_EMPTY -> cur = me
 		:: moved
 		fi;
 		if
-		:: !stale[me] && head == h && split == s ->
-			split = PLUS(h, LENGTH(h, s) / 2);
+		:: !stale[me] && split == s[me] ->
+			split = s[me] / 2;
 #ifndef NO_VERSION
 			next_version()
 #endif
@@ -227,28 +281,31 @@ publish: atomic {
 	}
 	atomic {
 		ELSE_RESTART_AT(publish);
-		t = own_tail; s = OWN_SPLIT;
+		t[me] = own_tail; s[me] = OWN_SPLIT;
 		if
-		:: t == s -> goto done
+		:: t[me] == s[me] -> goto done
 		:: else
 		fi
 	}
 	atomic { /* COMMIT */
-		STORE_ELSE_RESTART_AT(publish);
-		own_split = PLUS(s, (LENGTH(s, t) + 1) / 2);
-		sb!IN_SPLIT, own_split; splits_in_buffer++
+		ROOM_ELSE_RESTART_AT(publish);
+		d_step {
+			sb_split = PLUS(s[me], HALF_UP(MINUS(t[me], s[me])));
+			store(TO_SPLIT, sb_split, 0);
+			sb_splits++
+		};
+		goto done
 	}
 
-done:	atomic { busy--; goto end_idle }
+done:	atomic { item = 0; moved = 0; t[me] = 0; s[me] = 0; stale[me] = 0; busy--; goto end_idle }
 }
 
 proctype thief(byte me)
 {
-	byte h, s, t, first, second;
+	byte was, end, first, second; /* split, tail and items as read */
 
 end_idle:
 	atomic {
-		h = 0; s = 0; t = 0; first = 0; second = 0; stale[me] = 0;
 		if
 		:: busy++
 		:: !frozen -> frozen = 1; busy++; goto force
@@ -257,26 +314,26 @@ end_idle:
 
 	/* steal */
 	atomic {
-		h = head; s = split; stale[me] = 0;
+		was = split; stale[me] = 0;
 		if
-		:: h == s -> goto done
+		:: was == 0 -> goto done
 		:: else
 		fi
 	}
-	first = slot[SLOT(h)];
+	first = slot[0];
 	atomic {
 		if
-		:: LENGTH(h, s) > 2 -> second = slot[SLOT(h + 1)]
+		:: was > 2 -> second = slot[1]
 		:: else
 		fi
 	}
 	atomic { /* the CAS */
 		if
-		:: !stale[me] && head == h && split == s ->
-			head = PLUS(h, (LENGTH(h, s) + 1) / 2);
+		:: !stale[me] && split == was ->
 			consume(first);
+			turn();
 			if
-			:: LENGTH(h, s) > 2 -> consume(second)
+			:: was > 2 -> consume(second); turn()
 			:: else
 			fi;
 			next_version()
@@ -290,8 +347,8 @@ force:
 	atomic { /* membarrier on that CPU */
 #ifndef NO_FLUSH_BY_BARRIER
 		do
-		:: len(sb) > 0 -> drain_one()
-		:: len(sb) == 0 -> break
+		:: sb_used > 0 -> drain_one()
+		:: else -> break
 		od;
 #endif
 #ifndef NO_RESTART_BY_BARRIER
@@ -299,32 +356,33 @@ force:
 #endif
 	}
 #endif
-raise:	atomic { h = head; s = split; stale[me] = 0 }
+raise:	atomic { was = split; stale[me] = 0 }
 	atomic {
-		t = tail;
+		/* stale: the CAS would fail, and what was read is counted from another head */
 		if
-		:: t == s -> goto unfreeze
-		:: else -> assert(LENGTH(s, t) <= CAPACITY)
+		:: stale[me] -> goto raise
+		:: !stale[me] && tail == was -> goto unfreeze
+		:: else -> end = tail; assert(MINUS(end, was) <= CAPACITY)
 		fi
 	}
 	atomic { /* the CAS */
 		if
-		:: !stale[me] && head == h && split == s ->
-			split = PLUS(s, (LENGTH(s, t) + 1) / 2);
+		:: !stale[me] && split == was ->
+			split = PLUS(was, HALF_UP(MINUS(end, was)));
 			next_version()
 		:: else -> goto raise
 		fi
 	}
 unfreeze:
 	frozen = 0;
-done:	atomic { busy--; goto end_idle }
+done:	atomic { was = 0; end = 0; first = 0; second = 0; stale[me] = 0; busy--; goto end_idle }
 }
 
 proctype store_buffer()
 {
 end_drain:
 	do
-	:: atomic { nempty(sb) -> drain_one() }
+	:: d_step { sb_used > 0 -> drain_one() }
 	od
 }
 
@@ -334,8 +392,8 @@ proctype audit()
 end_audit:
 	do
 	:: d_step {
-		busy == 0 && empty(sb) ->
-		assert(LENGTH(head, split) <= LENGTH(head, tail) && LENGTH(head, tail) <= CAPACITY);
+		busy == 0 && SB_EMPTY ->
+		assert(split <= tail && tail <= CAPACITY);
 		i = 0; n = 0;
 		do
 		:: i < ITEMS ->
@@ -343,30 +401,32 @@ end_audit:
 			n = n + (where[i] == QUEUED -> 1 : 0); i++
 		:: else -> break
 		od;
-		assert(n == LENGTH(head, tail)); /* else one was lost, or is there twice */
-		i = 0; seen = 0;
+		assert(n == tail); /* else one was lost, or is there twice */
+		i = 0; n = 0;
 		do
-		:: i < n ->
-			v = slot[SLOT(head + i)];
-			assert(where[v] == QUEUED && !(seen & (1 << v)));
-			seen = seen | (1 << v); i++
+		:: i < tail ->
+			assert(slot[i] < ITEMS && where[slot[i]] == QUEUED && !(n & (1 << slot[i])));
+			n = n | (1 << slot[i]); i++
 		:: else -> break
 		od;
-		i = 0; n = 0; seen = 0; v = 0
+		i = 0; n = 0
 	}
 	od
 }
 
 init {
-	byte p;
-
 	atomic {
+		i = 0;
+		do
+		:: i < CAPACITY -> slot[i] = EMPTY; own_slot[i] = EMPTY; i++
+		:: else -> i = 0; break
+		od;
 		run store_buffer();
 		run audit();
 		do
-		:: p < WORKERS -> run worker(p); p++
-		:: p >= WORKERS && p < WORKERS + THIEVES -> run thief(p); p++
-		:: else -> break
+		:: i < WORKERS -> run worker(i); i++
+		:: i >= WORKERS && i < WORKERS + THIEVES -> run thief(i); i++
+		:: else -> i = 0; break
 		od
 	}
 }
