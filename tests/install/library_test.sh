@@ -1,0 +1,113 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# library_test.sh INSTALL: installs the library as a user would, and uses what
+# came out through pkg-config and CMake, as C11 and as C++17.
+set -u
+install=$1 example=$PWD/tests/install/example.c
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+n=0 bad=0 skipped=0
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	n=$((n + 1))
+	if "$@" >"$tmp/log" 2>&1; then
+		echo "ok $n $name"
+	else
+		bad=$((bad + 1))
+		sed 's/^/# /' "$tmp/log"
+		echo "not ok $n $name"
+	fi
+}
+skip() {
+	n=$((n + 1)) skipped=$((skipped + 1))
+	echo "ok $n $1 # SKIP $2"
+}
+
+echo "KTAP version 1"
+check "installs" "$install" "--prefix=$tmp/usr"
+lib=$tmp/usr/lib
+export PKG_CONFIG_PATH="$lib/pkgconfig" LD_LIBRARY_PATH="$lib"
+unset DESTDIR
+
+only_perch() { # NM OPTION FILE: what it shows, and nothing of ours that users should not see
+	shown=$(nm --defined-only "$1" "$2" | awk 'NF == 3 && $2 ~ /[A-Z]/ && $2 != "A" {print $3}' | sed 's/@.*//')
+	echo "$shown" | grep -qx perch_run || { echo "perch_run is missing from $2"; return 1; }
+	! echo "$shown" | grep -v '^perch_'
+}
+check "the shared library shows perch_* only" only_perch -D "$lib/libperch.so"
+check "the static library shows perch_* only" only_perch -g "$lib/libperch.a"
+soname() { readelf -d "$lib/libperch.so" | grep 'SONAME.*\[libperch\.so\.0\]'; }
+check "its soname is libperch.so.0" soname
+no_text_relocations() { readelf -d "$lib/libperch.so" | awk '/TEXTREL/ {bad = 1} END {exit bad || NR < 5}'; }
+check "no text relocations" no_text_relocations
+no_exec_stack() { readelf -lW "$lib/libperch.so" | grep 'GNU_STACK.* RW  *0x'; }
+check "no executable stack" no_exec_stack
+check "perch.pc is valid" pkg-config --validate perch
+
+# shellcheck disable=SC2046 # words
+build() { # SHARED|STATIC COMPILER FLAGS... SOURCE
+	how=$1
+	shift
+	if [ "$how" = SHARED ]; then
+		"$@" -o "$tmp/example" $(pkg-config --cflags --libs perch) && readelf -d "$tmp/example" | grep -q libperch
+	else
+		"$@" -o "$tmp/example" $(pkg-config --cflags perch) \
+			$(pkg-config --static --libs perch | sed 's/-lperch\>/-l:libperch.a/') &&
+			! readelf -d "$tmp/example" | grep libperch
+	fi
+}
+for how in SHARED STATIC; do
+	for opt in -O0 -O2; do
+		check "C11 $opt, $how: builds" build $how cc -std=c11 $opt -Wall -Wextra -Werror "$example"
+		check "C11 $opt, $how: runs" "$tmp/example"
+		if command -v c++ >/dev/null; then
+			check "C++17 $opt, $how: builds" build $how c++ -std=c++17 $opt -Wall -Wextra -Werror -x c++ "$example" -x none
+			check "C++17 $opt, $how: runs" "$tmp/example"
+		else
+			skip "C++17 $opt, $how" "no c++ here"
+		fi
+	done
+done
+
+alone() { # LANGUAGE STD HEADER
+	echo "#include <$3>" | cc -x "$1" "-std=$2" -Wall -Wextra -Werror -fsyntax-only -I "$tmp/usr/include" -
+}
+for h in "$tmp"/usr/include/perch/*.h; do
+	h=perch/${h##*/}
+	check "<$h> stands alone in C11" alone c c11 "$h"
+	if command -v c++ >/dev/null; then
+		check "<$h> stands alone in C++17" alone c++ c++17 "$h"
+	else
+		skip "<$h> in C++17" "no c++ here"
+	fi
+done
+
+with_cmake() {
+	mkdir -p "$tmp/cm" && cp "$example" "$tmp/cm/example.c" && cat >"$tmp/cm/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.10)
+project(example C)
+find_package(perch 0.1 REQUIRED)
+add_executable(shared example.c)
+target_link_libraries(shared perch::perch)
+add_executable(static example.c)
+target_link_libraries(static perch::static)
+END
+	cmake -S "$tmp/cm" -B "$tmp/cm/out" -DCMAKE_PREFIX_PATH="$tmp/usr" && cmake --build "$tmp/cm/out" &&
+		"$tmp/cm/out/shared" && "$tmp/cm/out/static"
+}
+if command -v cmake >/dev/null; then check "CMake" with_cmake; else skip "CMake" "no cmake here"; fi
+
+staged() {
+	"$install" --prefix=/opt/perch --libdir=/opt/perch/lib64 "--destdir=$tmp/stage" &&
+		[ -f "$tmp/stage/opt/perch/lib64/libperch.a" ] && [ -f "$tmp/stage/opt/perch/include/perch/rseq/section.h" ] &&
+		! grep -r "$tmp" "$tmp/stage/opt/perch/lib64/pkgconfig" "$tmp/stage/opt/perch/lib64/cmake" &&
+		grep -qx 'libdir=/opt/perch/lib64' "$tmp/stage/opt/perch/lib64/pkgconfig/perch.pc"
+}
+check "--destdir and --libdir" staged
+refused() { ! "$install" --prefix=relative && ! "$install" --perfix=/x; }
+check "bad arguments are refused" refused
+
+echo "1..$n"
+echo "# Totals: pass:$((n - bad - skipped)) fail:$bad xfail:0 xpass:0 skip:$skipped error:0"
+[ $bad = 0 ]
