@@ -22,7 +22,8 @@ int cpuset_possible(void);
 static inline int cpuset_next(const struct bitmask *set, int cpu)
 {
 	for (; cpu >= 0 && (unsigned long)cpu < set->size; cpu++) {
-		unsigned long word = set->maskp[(unsigned)cpu / (8 * sizeof(long))] >> (unsigned)cpu % (8 * sizeof(long));
+		unsigned long word =
+			set->maskp[(unsigned)cpu / (8 * sizeof(long))] >> (unsigned)cpu % (8 * sizeof(long));
 
 		if (word & 1)
 			return cpu;

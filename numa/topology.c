@@ -110,7 +110,8 @@ static int read_node(struct sysfs *s, struct topology *t, const struct bitmask *
 	t->nodes_present++;
 	cpuset_for_each(cpu, cpus) {
 		if (cpu >= t->cpus || t->cpu[cpu].node != -1) {
-			r = sysfs_fail(s, -EINVAL, cpu >= t->cpus ? "a CPU that is not possible" : "a CPU of another node too",
+			r = sysfs_fail(s, -EINVAL,
+				       cpu >= t->cpus ? "a CPU that is not possible" : "a CPU of another node too",
 				       NODE_DIR "/node%d/cpulist", node);
 			break;
 		}
@@ -134,9 +135,9 @@ static void find_memory_nodes(struct topology *t)
 		if (!t->node[from].present)
 			continue;
 		for (int to = 0; to < t->nodes; to++)
-			if (t->node[to].memory && (best < 0 || to == from ||
-						   (best != from && topology_distance(t, from, to) <
-									    topology_distance(t, from, best))))
+			if (t->node[to].memory &&
+			    (best < 0 || to == from ||
+			     (best != from && topology_distance(t, from, to) < topology_distance(t, from, best))))
 				best = to;
 		t->node[from].memory_node = best;
 	}

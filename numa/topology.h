@@ -24,9 +24,9 @@ struct topology_cpu {
 
 struct topology_node {
 	bool present;
-	int cpus;         /* online CPUs; 0 for a node of memory only */
-	uint64_t memory;  /* bytes; 0 for a node of CPUs only */
-	int memory_node;  /* itself, or the nearest one with memory */
+	int cpus;        /* online CPUs; 0 for a node of memory only */
+	uint64_t memory; /* bytes; 0 for a node of CPUs only */
+	int memory_node; /* itself, or the nearest one with memory */
 };
 
 /* Does not change once made; readers need no lock. */
@@ -36,12 +36,12 @@ struct topology {
 	int nodes_present;
 	struct topology_cpu *cpu;
 	struct topology_node *node;
-	uint16_t *distance;   /* [from * nodes + to]; 0 when either is not present */
-	bool placement;       /* libnuma: memory can be bound to nodes */
-	bool nodes_told;      /* false: the kernel, or the caller, knows no nodes; there is one, number 0 */
-	int cores_unknown;    /* online CPUs without a file that tells their siblings */
-	int caches_unknown;   /* the same for their last-level cache */
-	char note[200];       /* why nodes_told or placement is false; "" otherwise */
+	uint16_t *distance; /* [from * nodes + to]; 0 when either is not present */
+	bool placement;     /* libnuma: memory can be bound to nodes */
+	bool nodes_told;    /* false: the kernel, or the caller, knows no nodes; there is one, number 0 */
+	int cores_unknown;  /* online CPUs without a file that tells their siblings */
+	int caches_unknown; /* the same for their last-level cache */
+	char note[200];     /* why nodes_told or placement is false; "" otherwise */
 };
 
 /*

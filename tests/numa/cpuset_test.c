@@ -82,7 +82,8 @@ TEST(iteration)
 	numa_bitmask_free(set);
 }
 
-FIXTURE(groups) {
+FIXTURE(groups)
+{
 	struct machine m;
 	struct bitmask *set;
 	char error[320];

@@ -5,7 +5,8 @@
 #include "tests/harness/harness.h"
 #include "tests/numa/machine.h"
 
-FIXTURE(quota) {
+FIXTURE(quota)
+{
 	struct machine m;
 	struct quota q;
 	char error[320];
@@ -85,8 +86,9 @@ TEST_F(quota, version_2_a_namespace_shows_its_own_root)
 TEST_F(quota, version_1_chain)
 {
 	machine_write(&self->m, "/proc/self/cgroup", "4:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/");
-	machine_write(&self->m, "/proc/self/mountinfo",
-		      "30 23 0:26 / /v1cpuset rw - cgroup none rw,cpuset\n31 23 0:27 / /v1 rw - cgroup none rw,cpu,cpuacct");
+	machine_write(
+		&self->m, "/proc/self/mountinfo",
+		"30 23 0:26 / /v1cpuset rw - cgroup none rw,cpuset\n31 23 0:27 / /v1 rw - cgroup none rw,cpu,cpuacct");
 	machine_write(&self->m, "/v1/cpu.cfs_quota_us", "-1");
 	machine_write(&self->m, "/v1/a/cpu.cfs_quota_us", "250000");
 	machine_write(&self->m, "/v1/a/cpu.cfs_period_us", "100000");

@@ -13,7 +13,8 @@
 #include "numa/topology.h"
 #include "tests/harness/harness.h"
 
-FIXTURE(real) {
+FIXTURE(real)
+{
 	struct bitmask *allowed;
 	struct topology *t;
 };

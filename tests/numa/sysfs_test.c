@@ -46,7 +46,8 @@ TEST(bad_lists)
 	}
 }
 
-FIXTURE(files) {
+FIXTURE(files)
+{
 	struct machine m;
 	struct sysfs s;
 };

@@ -7,17 +7,19 @@
 #include "tests/harness/harness.h"
 #include "tests/numa/machine.h"
 
-FIXTURE(tier) {
+FIXTURE(tier)
+{
 	struct machine m;
 	struct topology *t;
 	struct bitmask *all;
 };
-FIXTURE_VARIANT(tier) {
+FIXTURE_VARIANT(tier)
+{
 	void (*describe)(const struct machine *);
 	const char *cpus;
 };
-FIXTURE_VARIANT_ADD(tier, two_sockets) {machine_two_sockets, "0-15"};
-FIXTURE_VARIANT_ADD(tier, sparse) {machine_sparse, "2-3,8-9,64-65"};
+FIXTURE_VARIANT_ADD(tier, two_sockets){machine_two_sockets, "0-15"};
+FIXTURE_VARIANT_ADD(tier, sparse){machine_sparse, "2-3,8-9,64-65"};
 
 static struct topology *discover(const struct machine *m, const struct bitmask *set)
 {
@@ -176,7 +178,7 @@ TEST(distances_count_from_the_thief)
 TEST(equal_nodes_begin_after_the_own)
 {
 	static const char *const row[] = {"10 20 30 20", "20 10 20 30", "30 20 10 20", "20 30 20 10"},
-				*const expected[] = {"1/3 3/3 2/4", "2/3 0/3 3/4", "3/3 1/3 0/4", "0/3 2/3 1/4"};
+				 *const expected[] = {"1/3 3/3 2/4", "2/3 0/3 3/4", "3/3 1/3 0/4", "0/3 2/3 1/4"};
 	struct machine m;
 	struct topology *t;
 	struct bitmask *all = machine_set("0-3");

@@ -9,7 +9,8 @@
 #define CPU_DIR "/sys/devices/system/cpu"
 #define NODE_DIR "/sys/devices/system/node"
 
-FIXTURE(topology) {
+FIXTURE(topology)
+{
 	struct machine m;
 	char error[320];
 };
@@ -154,30 +155,32 @@ TEST_F(topology, no_sysfs_is_an_error)
 }
 
 /* Each broken or missing file is an error that names it, never one node. */
-FIXTURE(broken) {
+FIXTURE(broken)
+{
 	struct machine m;
 };
-FIXTURE_VARIANT(broken) {
+FIXTURE_VARIANT(broken)
+{
 	const char *file, *text; /* NULL: removed */
 	int error;
 	const char *says;
 };
-FIXTURE_VARIANT_ADD(broken, no_online) {NODE_DIR "/online", NULL, -ENOENT, "No such file"};
-FIXTURE_VARIANT_ADD(broken, empty_online) {NODE_DIR "/online", "", -EINVAL, "empty"};
-FIXTURE_VARIANT_ADD(broken, no_cpulist) {NODE_DIR "/node1/cpulist", NULL, -ENOENT, "No such file"};
-FIXTURE_VARIANT_ADD(broken, bad_cpulist) {NODE_DIR "/node1/cpulist", "4-", -EINVAL, "'4-'"};
-FIXTURE_VARIANT_ADD(broken, cpu_twice) {NODE_DIR "/node1/cpulist", "3-7", -EINVAL, "another node"};
-FIXTURE_VARIANT_ADD(broken, cpu_impossible) {NODE_DIR "/node1/cpulist", "4-7,128", -EINVAL, "not possible"};
-FIXTURE_VARIANT_ADD(broken, no_distance) {NODE_DIR "/node0/distance", NULL, -ENOENT, "No such file"};
-FIXTURE_VARIANT_ADD(broken, short_distance) {NODE_DIR "/node0/distance", "10", -EINVAL, "one distance for each"};
-FIXTURE_VARIANT_ADD(broken, long_distance) {NODE_DIR "/node0/distance", "10 20 30", -EINVAL, "one distance for each"};
-FIXTURE_VARIANT_ADD(broken, zero_distance) {NODE_DIR "/node0/distance", "10 0", -EINVAL, "one distance for each"};
-FIXTURE_VARIANT_ADD(broken, no_meminfo) {NODE_DIR "/node0/meminfo", NULL, -ENOENT, "No such file"};
-FIXTURE_VARIANT_ADD(broken, bad_meminfo) {NODE_DIR "/node0/meminfo", "Node 0 MemFree: 1 kB", -EINVAL, "MemTotal"};
-FIXTURE_VARIANT_ADD(broken, bad_siblings) {CPU_DIR "/cpu3/topology/thread_siblings_list", "?", -EINVAL, "'?'"};
-FIXTURE_VARIANT_ADD(broken, others_siblings) {CPU_DIR "/cpu3/topology/thread_siblings_list", "2", -EINVAL, "not in"};
-FIXTURE_VARIANT_ADD(broken, bad_package) {CPU_DIR "/cpu3/topology/physical_package_id", "x", -EINVAL, "'x'"};
-FIXTURE_VARIANT_ADD(broken, bad_cache) {CPU_DIR "/cpu3/cache/index2/shared_cpu_list", "x", -EINVAL, "'x'"};
+FIXTURE_VARIANT_ADD(broken, no_online){NODE_DIR "/online", NULL, -ENOENT, "No such file"};
+FIXTURE_VARIANT_ADD(broken, empty_online){NODE_DIR "/online", "", -EINVAL, "empty"};
+FIXTURE_VARIANT_ADD(broken, no_cpulist){NODE_DIR "/node1/cpulist", NULL, -ENOENT, "No such file"};
+FIXTURE_VARIANT_ADD(broken, bad_cpulist){NODE_DIR "/node1/cpulist", "4-", -EINVAL, "'4-'"};
+FIXTURE_VARIANT_ADD(broken, cpu_twice){NODE_DIR "/node1/cpulist", "3-7", -EINVAL, "another node"};
+FIXTURE_VARIANT_ADD(broken, cpu_impossible){NODE_DIR "/node1/cpulist", "4-7,128", -EINVAL, "not possible"};
+FIXTURE_VARIANT_ADD(broken, no_distance){NODE_DIR "/node0/distance", NULL, -ENOENT, "No such file"};
+FIXTURE_VARIANT_ADD(broken, short_distance){NODE_DIR "/node0/distance", "10", -EINVAL, "one distance for each"};
+FIXTURE_VARIANT_ADD(broken, long_distance){NODE_DIR "/node0/distance", "10 20 30", -EINVAL, "one distance for each"};
+FIXTURE_VARIANT_ADD(broken, zero_distance){NODE_DIR "/node0/distance", "10 0", -EINVAL, "one distance for each"};
+FIXTURE_VARIANT_ADD(broken, no_meminfo){NODE_DIR "/node0/meminfo", NULL, -ENOENT, "No such file"};
+FIXTURE_VARIANT_ADD(broken, bad_meminfo){NODE_DIR "/node0/meminfo", "Node 0 MemFree: 1 kB", -EINVAL, "MemTotal"};
+FIXTURE_VARIANT_ADD(broken, bad_siblings){CPU_DIR "/cpu3/topology/thread_siblings_list", "?", -EINVAL, "'?'"};
+FIXTURE_VARIANT_ADD(broken, others_siblings){CPU_DIR "/cpu3/topology/thread_siblings_list", "2", -EINVAL, "not in"};
+FIXTURE_VARIANT_ADD(broken, bad_package){CPU_DIR "/cpu3/topology/physical_package_id", "x", -EINVAL, "'x'"};
+FIXTURE_VARIANT_ADD(broken, bad_cache){CPU_DIR "/cpu3/cache/index2/shared_cpu_list", "x", -EINVAL, "'x'"};
 FIXTURE_SETUP(broken)
 {
 	machine_make(&self->m);
