@@ -52,6 +52,6 @@ struct perch_fast {
 	ptrdiff_t rseq_offset; /* of the rseq area, from the thread pointer */
 };
 
-extern struct perch_fast perch_fast;
+extern struct perch_fast perch_fast __attribute__((__visibility__("default")));
 
 #endif

@@ -24,7 +24,12 @@ static inline uint16_t word_split(uint64_t word)
 /* Every change by CAS takes the next version. */
 static inline uint64_t word_next(uint64_t word, uint16_t head, uint16_t split)
 {
-	return ((word >> 32) + 1) << 32 | (uint64_t)split << 16 | head;
+#ifdef PERCH_SEED_NO_VERSION /* a bug that the stress test must find */
+	const uint64_t step = 0;
+#else
+	const uint64_t step = 1;
+#endif
+	return ((word >> 32) + step) << 32 | (uint64_t)split << 16 | head;
 }
 
 static inline uint64_t word_load(const struct percpu *a)
@@ -44,9 +49,12 @@ static inline uint32_t tail_load(const struct percpu *a)
 
 /* ---- on this CPU ---- */
 
-static int raw_push(uintptr_t item)
+/* mind: leave by the slow exit when there is a request. */
+static int try_push(uintptr_t item, bool mind)
 {
-	return percpu_locked ? lock_push(item) : section_push_raw(item);
+	if (percpu_locked)
+		return lock_push(item, mind);
+	return mind ? section_push(item) : section_push_raw(item);
 }
 
 static int raw_pop(uintptr_t *item, uintptr_t wanted)
@@ -56,8 +64,11 @@ static int raw_pop(uintptr_t *item, uintptr_t wanted)
 	return wanted ? section_pop_if_raw(wanted) : section_pop_raw(item);
 }
 
-/* Why a section that does not mind requests said SLOW: what the flags tell. */
-static enum ring_result look_at_flags(struct percpu **area, unsigned *spins)
+enum { LOOK_AGAIN = -1 };
+
+/* Why a section said SLOW, as far as the flags tell: RING_DONE when they do
+ * not; LOOK_AGAIN when the queue is frozen, but not yet for long. */
+static int look_at_flags(struct percpu **area, unsigned *spins)
 {
 	struct percpu *a = *area = percpu_here();
 
@@ -65,79 +76,75 @@ static enum ring_result look_at_flags(struct percpu **area, unsigned *spins)
 		return RING_NOT_HERE;
 	if (__atomic_load_n(&a->flags, __ATOMIC_ACQUIRE) & PERCPU_FROZEN) {
 		percpu_relax();
-		return ++*spins > FROZEN_SPINS ? RING_FROZEN : RING_ASKED;
+		return ++*spins > FROZEN_SPINS ? RING_FROZEN : LOOK_AGAIN;
 	}
 	return RING_DONE;
 }
 
-enum ring_result ring_push_slow(uintptr_t item)
+unsigned ring_push_slow(uintptr_t item)
 {
 	struct percpu *a = percpu_here();
-	unsigned spins = 0;
-	bool asked;
+	unsigned spins = 0, asked = 0;
+	int r;
 
-	/*
-	 * The request is taken before the push, and whoever takes it answers for
-	 * it: if it came from a worker that went to sleep on it, the caller must
-	 * see to waking one. If we were moved between the look and the exchange,
-	 * it is another CPU's request that we answer for: as good.
-	 */
-	inject();
-	asked = a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) &&
-		__atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL);
 	for (;;) {
-		enum ring_result r;
+		uint64_t word;
 
+		/*
+		 * A push that does not mind requests is made only by one who has
+		 * taken a request and will answer for it. Any other must see one that
+		 * is left while it is under way: a worker may be going to sleep on it.
+		 * (If we were moved between the look and the exchange, it is another
+		 * CPU's request that we answer for: as good.)
+		 */
 		inject();
-		if (raw_push(item) == SECTION_DONE)
-			break;
-		r = look_at_flags(&a, &spins);
-		if (r == RING_ASKED)
-			continue; /* frozen, not yet for long */
-		if (r == RING_DONE) {
-			uint64_t word = word_load(a);
-
-			if ((uint16_t)(tail_load(a) - word_head(word)) < RING_CAPACITY)
-				continue; /* cut too often, or there is room by now */
-			r = RING_FULL;
+		if (!asked && a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) &&
+		    __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL))
+			asked = RING_ASKED;
+		inject();
+		if (try_push(item, !asked) == SECTION_DONE) {
+			if (asked)
+				ring_publish();
+			return RING_DONE | asked;
 		}
-		if (asked) /* not answered: leave it for the next */
-			__atomic_store_n(&a->request, 1, __ATOMIC_RELEASE);
-		return r;
+		r = look_at_flags(&a, &spins);
+		if (r == LOOK_AGAIN)
+			continue;
+		if (r != RING_DONE)
+			return (unsigned)r | asked;
+		word = word_load(a);
+		if ((uint16_t)(tail_load(a) - word_head(word)) >= RING_CAPACITY)
+			return RING_FULL | asked;
+		/* a request came, or it was cut too often, or there is room by now */
 	}
-	if (!asked)
-		return RING_DONE;
-	ring_publish();
-	return RING_ASKED;
 }
 
-enum ring_result ring_pop_slow(uintptr_t *item, uintptr_t wanted)
+unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted)
 {
 	struct percpu *a = percpu_here();
-	unsigned spins = 0;
-	bool asked = false;
+	unsigned spins = 0, asked = 0;
+	int r;
 
 	/* A request is answered only if something is left after what we take;
 	 * else it stays for the next push, so that none is lost. */
 	inject();
 	if (a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) && ring_private(a) >= 2 &&
 	    __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL)) {
-		asked = true;
+		asked = RING_ASKED;
 		ring_publish();
 	}
 	for (;;) {
-		enum ring_result r;
 		uint64_t word;
 		uint32_t tail;
 
 		inject();
 		if (raw_pop(item, wanted) == SECTION_DONE)
-			return asked ? RING_ASKED : RING_DONE;
+			return RING_DONE | asked;
 		r = look_at_flags(&a, &spins);
-		if (r == RING_ASKED)
+		if (r == LOOK_AGAIN)
 			continue;
 		if (r != RING_DONE)
-			return asked && r != RING_FROZEN ? RING_EMPTY : r;
+			return (unsigned)r | asked;
 		word = word_load(a);
 		tail = tail_load(a);
 		if ((uint16_t)tail != word_split(word)) {
@@ -145,18 +152,16 @@ enum ring_result ring_pop_slow(uintptr_t *item, uintptr_t wanted)
 			 * it came (or we did) since the section looked */
 			uintptr_t top = __atomic_load_n(&a->slot[(tail - 1) % RING_CAPACITY], __ATOMIC_RELAXED);
 
-			if (wanted && top != wanted)
-				return RING_EMPTY;
-			if (++spins > SECTION_RETRIES)
-				return RING_EMPTY;
+			if ((wanted && top != wanted) || ++spins > SECTION_RETRIES)
+				return RING_EMPTY | asked;
 			continue;
 		}
 		if (word_head(word) == word_split(word))
-			return RING_EMPTY;
+			return RING_EMPTY | asked;
 		if (wanted &&
 		    __atomic_load_n(&a->slot[(uint16_t)(word_split(word) - 1) % RING_CAPACITY], __ATOMIC_RELAXED) !=
 			    wanted)
-			return RING_EMPTY; /* the newest shared one is not it either */
+			return RING_EMPTY | asked; /* the newest shared one is not it either */
 		ring_take_back(a);
 	}
 }
@@ -167,8 +172,7 @@ static enum ring_result fair_slow(uintptr_t *item, bool push)
 
 	for (;;) {
 		struct percpu *a;
-		enum ring_result r;
-		int done;
+		int r, done;
 
 		inject();
 		if (percpu_locked)
@@ -178,10 +182,10 @@ static enum ring_result fair_slow(uintptr_t *item, bool push)
 		if (done == SECTION_DONE)
 			return RING_DONE;
 		r = look_at_flags(&a, &spins);
-		if (r == RING_ASKED)
+		if (r == LOOK_AGAIN)
 			continue;
 		if (r != RING_DONE)
-			return r;
+			return (enum ring_result)r;
 		if (push && ring_fair_length(a) >= FAIR_CAPACITY)
 			return RING_FULL;
 		if (!push && !ring_fair_length(a))
@@ -289,6 +293,10 @@ int ring_force(struct percpu *victim, uintptr_t *out, unsigned max)
 
 	if (percpu_locked) {
 		lock_area(victim);
+		if (__atomic_load_n(&victim->flags, __ATOMIC_RELAXED) != PERCPU_BY_LOCK) {
+			unlock_area(victim);
+			return -EBUSY;
+		}
 	} else {
 		uint32_t active = PERCPU_ACTIVE;
 

@@ -53,29 +53,32 @@
 
 enum ring_result {
 	RING_DONE = 0,
-	RING_ASKED,    /* done; and a request was answered: somebody may have to be woken */
 	RING_EMPTY,    /* nothing there (pop_if: the top is another item) */
 	RING_FULL,     /* push only */
 	RING_FROZEN,   /* a thief is at it and takes long */
 	RING_NOT_HERE, /* no processor on this CPU */
+	/* Beside any of them: a request was taken off a CPU's line. Whoever left it
+	 * may sleep by now, so the caller must see to it that somebody looks for
+	 * work, after it has put its own item where it can be found. */
+	RING_ASKED = 8,
 };
 
 /* The slow ways; the inlined ones below try the section first. */
-enum ring_result ring_push_slow(uintptr_t item);
-enum ring_result ring_pop_slow(uintptr_t *item, uintptr_t wanted);
+unsigned ring_push_slow(uintptr_t item);
+unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted);
 enum ring_result ring_fair_push_slow(uintptr_t item);
 enum ring_result ring_fair_pop_slow(uintptr_t *item);
 
-/* On this CPU: put an item on top. RING_DONE/ASKED, or FULL, FROZEN, NOT_HERE. */
-static inline enum ring_result ring_push(uintptr_t item)
+/* On this CPU: put an item on top. DONE, FULL, FROZEN, NOT_HERE; ASKED. */
+static inline unsigned ring_push(uintptr_t item)
 {
 	if (__builtin_expect(section_push(item) == SECTION_DONE, 1))
 		return RING_DONE;
 	return ring_push_slow(item);
 }
 
-/* On this CPU: take the top item. RING_DONE/ASKED, or EMPTY, FROZEN, NOT_HERE. */
-static inline enum ring_result ring_pop(uintptr_t *item)
+/* On this CPU: take the top item. DONE, EMPTY, FROZEN, NOT_HERE; ASKED. */
+static inline unsigned ring_pop(uintptr_t *item)
 {
 	if (__builtin_expect(section_pop(item) == SECTION_DONE, 1))
 		return RING_DONE;
@@ -83,7 +86,7 @@ static inline enum ring_result ring_pop(uintptr_t *item)
 }
 
 /* On this CPU: take the top item if it is `item`. As ring_pop. */
-static inline enum ring_result ring_pop_if(uintptr_t item)
+static inline unsigned ring_pop_if(uintptr_t item)
 {
 	if (__builtin_expect(section_pop_if(item) == SECTION_DONE, 1))
 		return RING_DONE;
@@ -125,7 +128,8 @@ bool ring_ask(struct percpu *victim);
  * ring has nothing private, take up to `max` items, at most half (rounded up),
  * from the old end of its fair queue. Interrupts the victim's CPU.
  * Returns how many items were stored in out, 0 when the reveal was in the
- * ring, -EBUSY when another is at it, -EAGAIN when there was nothing.
+ * ring, -EBUSY when another is at it (or no processor is there), -EAGAIN when
+ * there was nothing.
  */
 int ring_force(struct percpu *victim, uintptr_t *out, unsigned max);
 

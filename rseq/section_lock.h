@@ -46,6 +46,13 @@ static inline void unlock_area(struct percpu *a)
 	__atomic_store_n(&a->lock, 0, __ATOMIC_RELEASE);
 }
 
+/* Returns when no operation that had begun before is still under way. */
+static inline void percpu_pass_lock(struct percpu *a)
+{
+	lock_area(a);
+	unlock_area(a);
+}
+
 /* The area of the CPU we are on, locked; NULL when no processor is there. */
 static inline struct percpu *lock_here(void)
 {
@@ -77,13 +84,15 @@ static inline uint16_t lock_split(struct percpu *a)
 	return (uint16_t)(__atomic_load_n(&a->split, __ATOMIC_ACQUIRE) >> 16);
 }
 
-static inline int lock_push(uintptr_t item)
+/* mind: a request is a reason for the slow exit */
+static inline int lock_push(uintptr_t item, bool mind)
 {
 	LOCKED_OPERATION({
 		uint32_t tail = LOCK_GET(a->tail);
 		uint16_t head = (uint16_t)__atomic_load_n(&a->split, __ATOMIC_ACQUIRE);
 
-		if ((uint16_t)(tail - head) < RING_CAPACITY) {
+		if ((uint16_t)(tail - head) < RING_CAPACITY &&
+		    !(mind && __atomic_load_n(&a->request, __ATOMIC_ACQUIRE))) {
 			LOCK_SET(a->slot[tail % RING_CAPACITY], item);
 			__atomic_store_n(&a->tail, tail + 1, __ATOMIC_RELEASE);
 			done = SECTION_DONE;

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* How the guard below each stack is made. */
 enum perch_guard {
@@ -58,6 +59,7 @@ struct perch_config {
 #define PERCH_STACK_MIN ((size_t)16 << 10)
 #define PERCH_STACK_MAX ((size_t)1 << 30)
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

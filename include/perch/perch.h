@@ -17,6 +17,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define PERCH_VERSION "0.1.0"
 
@@ -52,6 +53,7 @@ int perch_run(const struct perch_config *config, void *(*fn)(void *), void *arg,
 unsigned perch_procs(void);
 unsigned perch_workers(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Sums over all workers since perch_start(). Read while others run, the
  * fields may be a moment apart from each other. Times in nanoseconds. */
@@ -39,6 +40,7 @@ struct perch_stats {
  * running). Does not switch threads. */
 int perch_stats_get(struct perch_stats *out);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

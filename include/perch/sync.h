@@ -8,6 +8,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /*
  * A wait group counts work that is under way; waiters sleep until the count
@@ -35,6 +36,7 @@ int perch_waitgroup_done(perch_waitgroup_t *wg);
 /* Wait until the count is zero. May switch threads; blocks a foreign pthread. */
 int perch_waitgroup_wait(perch_waitgroup_t *wg);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

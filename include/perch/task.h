@@ -24,6 +24,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct perch_task {
 	void (*run)(struct perch_task *task); /* what a thief calls; NULL: not forked */
@@ -282,11 +283,12 @@ int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t lo, si
  * Returns as perch_for; also -EINVAL when size is 0 or too large or a pointer
  * is NULL. May switch threads.
  */
-#define PERCH_REDUCE_MAX ((size_t)4096)
+#define PERCH_REDUCE_MAX ((size_t)1024)
 int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void *identity,
 		 void (*body)(size_t lo, size_t hi, void *value, void *context),
 		 void (*combine)(void *left, const void *right, void *context), void *result, void *context);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /*
  * A thread's handle. It stays distinct from every later thread's until 65,535
@@ -109,6 +110,7 @@ void perch_exit(void *result) __attribute__((__noreturn__));
  */
 int perch_yield(void);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* config.h - the settings in force: the program's, else the environment's, else the defaults. */
+#ifndef PERCH_CORE_CONFIG_H
+#define PERCH_CORE_CONFIG_H
+
+#include <perch/config.h>
+
+/*
+ * Fill *out. given: the program's settings, or NULL. 0, or -EINVAL with a line
+ * on stderr that names the field or the variable, and the value. `procs` and
+ * `workers` stay 0 when nobody set them.
+ */
+int config_read(const struct perch_config *given, struct perch_config *out);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/sched/carrier.h"
+
+#include "core/sched/park.h"
+#include "core/thread/lists.h"
+#include "rseq/counter.h"
+#include "rseq/inject.h"
+
+static void settle(perch_task_t *task, uintptr_t state)
+{
+	uintptr_t waiter;
+
+	inject();
+	waiter = __atomic_exchange_n(&task->state, state, __ATOMIC_ACQ_REL);
+	if (waiter)
+		unpark((struct thread *)waiter);
+}
+
+static void *carry(void *arg)
+{
+	perch_task_t *task = arg;
+
+	task->run(task);
+	settle(task, PERCH_TASK_DONE);
+	return NULL;
+}
+
+struct thread *carrier_new(perch_task_t *task, unsigned stack_class)
+{
+	struct thread *t = thread_new();
+
+	if (!t) {
+		carrier_refuse(task);
+		return NULL;
+	}
+	t->fn = carry;
+	t->arg = task;
+	t->joiner = JOIN_DETACHED;
+	t->flags = THREAD_CARRIER;
+	t->stack_class = (uint8_t)stack_class;
+	counter_add(COUNTER_CARRIED, 1);
+	return t;
+}
+
+void carrier_refuse(perch_task_t *task)
+{
+	settle(task, PERCH_TASK_HERE);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/sched/park.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/sched/sched.h"
+#include "rseq/inject.h"
+
+/* Runs on the next thread's stack: the parking one has been saved. */
+static void park_commit(void *arg)
+{
+	struct thread *t = arg;
+	uint32_t expected = PARK_EMPTY;
+
+	inject();
+	if (__atomic_compare_exchange_n(&t->park, &expected, PARK_PARKED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return;
+	/* it was notified on the way */
+	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
+	sched_ready(t);
+}
+
+static void park_foreign(struct thread *t)
+{
+	uint32_t expected = PARK_EMPTY;
+
+	if (__atomic_compare_exchange_n(&t->park, &expected, PARK_PARKED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		while (__atomic_load_n(&t->park, __ATOMIC_ACQUIRE) == PARK_PARKED)
+			syscall(SYS_futex, &t->park, FUTEX_WAIT_PRIVATE, PARK_PARKED, NULL, NULL, 0);
+	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
+}
+
+void park(enum park_reason reason)
+{
+	struct thread *t = sched_self();
+	uint32_t expected = PARK_NOTIFIED;
+	struct worker *w;
+	struct thread *next;
+
+	if (t->flags & THREAD_FOREIGN) {
+		park_foreign(t);
+		return;
+	}
+	if (__atomic_load_n(&t->park, __ATOMIC_RELAXED) == PARK_NOTIFIED &&
+	    __atomic_compare_exchange_n(&t->park, &expected, PARK_EMPTY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return;
+	w = worker_self();
+	t->reason = (uint16_t)reason;
+	w->stats.parks++;
+	next = sched_next(w);
+	inject();
+	sched_switch(w, t, next ? next : &w->base, park_commit, t);
+	t->reason = PARK_NONE;
+}
+
+void unpark(struct thread *t)
+{
+	struct worker *w;
+
+	inject();
+	/* read before the exchange: a foreign waiter may be gone after it */
+	if (t->flags & THREAD_FOREIGN) {
+		if (__atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL) == PARK_PARKED)
+			syscall(SYS_futex, &t->park, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		return;
+	}
+	if (__atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL) != PARK_PARKED)
+		return;
+	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
+	w = worker_self();
+	if (w)
+		w->stats.unparks++;
+	sched_ready(t);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/sched/processor.h"
+
+#include <stdlib.h>
+
+#include "core/sched/sched.h"
+#include "rseq/inject.h"
+
+struct processor *processor_start(int cpu, int node)
+{
+	struct processor *p = area_processor(percpu_of(cpu));
+
+	p->cpu = cpu;
+	p->node = node;
+	p->forced_at = 0;
+	p->inbox_lock = 0;
+	cds_wfcq_init(&p->inbox_head, &p->inbox_tail);
+	percpu_activate(cpu, (uint32_t)node);
+	return p;
+}
+
+void processor_stop(struct processor *p)
+{
+	percpu_deactivate(p->cpu);
+	cds_wfcq_destroy(&p->inbox_head, &p->inbox_tail);
+	free(p->victims);
+	p->victims = NULL;
+}
+
+/* A thread is in at most one queue, so its link serves as the inbox's node. */
+_Static_assert(sizeof(struct cds_wfcq_node) == sizeof(struct thread *), "the link is one word");
+
+static struct cds_wfcq_node *thread_node(struct thread *t)
+{
+	return (struct cds_wfcq_node *)&t->next;
+}
+
+static struct thread *node_thread(struct cds_wfcq_node *n)
+{
+	return (struct thread *)((char *)n - offsetof(struct thread, next));
+}
+
+void processor_post(struct processor *p, struct thread *t)
+{
+	cds_wfcq_node_init(thread_node(t));
+	cds_wfcq_enqueue(&p->inbox_head, &p->inbox_tail, thread_node(t));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+bool processor_inbox_empty(struct processor *p)
+{
+	return cds_wfcq_empty(&p->inbox_head, &p->inbox_tail);
+}
+
+struct thread *processor_collect(struct processor *p)
+{
+	struct cds_wfcq_head head;
+	struct cds_wfcq_tail tail;
+	struct cds_wfcq_node *n, *next;
+	struct thread *first = NULL;
+
+	if (processor_inbox_empty(p) || __atomic_exchange_n(&p->inbox_lock, 1, __ATOMIC_ACQUIRE))
+		return NULL;
+	inject();
+	cds_wfcq_init(&head, &tail);
+	__cds_wfcq_splice_blocking(&head, &tail, &p->inbox_head, &p->inbox_tail);
+	__atomic_store_n(&p->inbox_lock, 0, __ATOMIC_RELEASE);
+	/* what was spliced is ours alone; a producer that is cut between its two
+	 * steps is waited for, as the queue's documentation says */
+	for (n = __cds_wfcq_first_blocking(&head, &tail); n; n = next) {
+		next = __cds_wfcq_next_blocking(&head, &tail, n);
+		if (!first)
+			first = node_thread(n);
+		else
+			sched_ready(node_thread(n));
+	}
+	cds_wfcq_destroy(&head, &tail);
+	return first;
+}
+
+bool processor_has_work(struct processor *p)
+{
+	struct percpu *a = processor_area(p);
+
+	return ring_shared(a) || ring_private(a) || ring_fair_length(a) || !processor_inbox_empty(p);
+}

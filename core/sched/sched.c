@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/sched/sched.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+
+#include <perch/perch.h>
+
+#include "core/sched/clock.h"
+#include "core/sched/idle.h"
+#include "core/sched/park.h"
+#include "core/sched/steal.h"
+#include "core/sched/carrier.h"
+#include "core/thread/fibre.h"
+#include "core/thread/lists.h"
+#include "core/thread/stack.h"
+#include "rseq/counter.h"
+#include "rseq/inject.h"
+#include "rseq/section_lock.h"
+
+struct sched sched;
+
+__thread struct worker *perch_worker;
+/* Of a foreign pthread: no room, so that its tasks are run by workers. */
+__thread uintptr_t perch_stack_limit = UINTPTR_MAX;
+
+int sched_check(void)
+{
+	static uint32_t told;
+
+	switch (__atomic_load_n(&sched.state, __ATOMIC_ACQUIRE)) {
+	case SCHED_UP:
+		return 0;
+	case SCHED_FORKED:
+		if (!__atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
+			fprintf(stderr, "perch: process %d is the child of a fork() of a running perch program: it may exec, "
+					"but its workers do not exist, so perch calls fail with -EPERM\n",
+				(int)getpid());
+		return -EPERM;
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * The stand-in of a foreign pthread. It is never given back to the system: a
+ * late unpark may still write to it after its pthread has ended (park.h), and
+ * must find one of these.
+ */
+static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct thread *foreign_free;
+static pthread_key_t foreign_key;
+
+static void foreign_end(void *arg)
+{
+	struct thread *t = arg;
+
+	pthread_mutex_lock(&foreign_lock);
+	t->next = foreign_free;
+	foreign_free = t;
+	pthread_mutex_unlock(&foreign_lock);
+}
+
+static void foreign_make_key(void)
+{
+	pthread_key_create(&foreign_key, foreign_end);
+}
+
+static struct thread *foreign_self(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static __thread struct thread *self;
+
+	if (self)
+		return self;
+	pthread_once(&once, foreign_make_key);
+	pthread_mutex_lock(&foreign_lock);
+	self = foreign_free;
+	if (self)
+		foreign_free = self->next;
+	pthread_mutex_unlock(&foreign_lock);
+	if (!self) {
+		self = aligned_alloc(64, sizeof(*self));
+		if (!self) {
+			fprintf(stderr, "perch: no memory for a pthread's first wait\n");
+			abort();
+		}
+		*self = (struct thread){.flags = THREAD_FOREIGN, .generation = 1};
+	}
+	pthread_setspecific(foreign_key, self);
+	return self;
+}
+
+struct thread *sched_self(void)
+{
+	struct worker *w = worker_self();
+
+	return w ? w->current : foreign_self();
+}
+
+/* ---- making ready ---- */
+
+static bool push(uintptr_t item)
+{
+	for (;;) {
+		unsigned r = ring_push(item);
+
+		if (r == RING_DONE)
+			return true;
+		if ((r & ~RING_ASKED) == RING_FULL && spill_ring(worker_self())) {
+			if (r & RING_ASKED)
+				idle_notify();
+			continue;
+		}
+		if (r & RING_ASKED) {
+			struct worker *w = worker_self();
+
+			if (w)
+				w->stats.reveals++;
+			idle_notify();
+		}
+		if ((r & ~RING_ASKED) == RING_DONE)
+			return true;
+		return false;
+	}
+}
+
+bool sched_ready_item(uintptr_t item)
+{
+	return push(item) || spill_item(item);
+}
+
+void sched_ready(struct thread *t)
+{
+	struct processor_set *set;
+	static uint32_t turn;
+
+	if (push((uintptr_t)t))
+		return;
+	/* A foreign pthread is no QSBR reader, but the set that it sees here is
+	 * only freed after the runtime has stopped. */
+	set = __atomic_load_n(&sched.set, __ATOMIC_ACQUIRE);
+	processor_post(set->processor[__atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED) % set->count], t);
+	idle_notify();
+}
+
+void sched_ready_item_always(uintptr_t item)
+{
+	if (!(item & PERCH_TASK_TAG))
+		sched_ready((struct thread *)item);
+	else if (!sched_ready_item(item))
+		carrier_refuse((perch_task_t *)(item & ~PERCH_TASK_TAG));
+}
+
+/* ---- what to run next ---- */
+
+static uintptr_t fair_pop(void)
+{
+	uintptr_t item;
+
+	return ring_fair_pop(&item) == RING_DONE ? item : 0;
+}
+
+static uintptr_t inbox_pop(struct worker *w)
+{
+	return (uintptr_t)processor_collect(w->home);
+}
+
+static uintptr_t old_end(void)
+{
+	struct percpu *a = percpu_here();
+	uintptr_t item;
+
+	if (!a)
+		return 0;
+	if (!ring_shared(a))
+		ring_publish();
+	return ring_steal(a, &item, 1) ? item : 0;
+}
+
+static uintptr_t ring_top(struct worker *w)
+{
+	uintptr_t item = 0;
+	unsigned r = ring_pop(&item);
+
+	if (__builtin_expect(r & RING_ASKED, 0)) {
+		w->stats.reveals++;
+		idle_notify();
+	}
+	return (r & ~RING_ASKED) == RING_DONE ? item : 0;
+}
+
+static uintptr_t next_item(struct worker *w)
+{
+	bool odd = w->tick++ & 1;
+	uintptr_t item;
+
+	if (__builtin_expect(w->tick % SCHED_FAIR_ROUND == 0, 0)) {
+		if ((item = inbox_pop(w)) || (item = fair_pop()) || (item = old_end()) || (item = spill_take()))
+			return item;
+	}
+	if ((item = ring_top(w)))
+		return item;
+	if (odd) {
+		if ((item = inbox_pop(w)) || (item = fair_pop()))
+			return item;
+	} else {
+		if ((item = fair_pop()) || (item = inbox_pop(w)))
+			return item;
+	}
+	return spill_empty() ? 0 : spill_take();
+}
+
+/* Give a new thread its stack. */
+static bool dress(struct thread *t)
+{
+	struct stack *s = t->stack ? t->stack : stack_get(t->stack_class);
+
+	if (!s)
+		return false;
+	s->fn = t->fn;
+	s->thread = t;
+	t->stack = s;
+	fibre_new(s);
+	t->sp = switch_prepare(stack_top(s));
+	return true;
+}
+
+static bool is_new(const struct thread *t)
+{
+	return !t->stack || !t->stack->thread;
+}
+
+static void finish(struct thread *t);
+
+struct thread *sched_admit(uintptr_t item)
+{
+	struct thread *t;
+
+	if (item & PERCH_TASK_TAG) {
+		t = carrier_new((perch_task_t *)(item & ~PERCH_TASK_TAG), sched.default_class);
+		if (!t)
+			return NULL;
+	} else {
+		t = (struct thread *)item;
+	}
+	if (!is_new(t) || dress(t))
+		return t;
+	if (t->flags & THREAD_CARRIER) {
+		carrier_refuse(t->arg);
+		thread_free(t);
+	} else {
+		t->flags |= THREAD_NEVER_RAN;
+		finish(t);
+	}
+	return NULL;
+}
+
+struct thread *sched_next(struct worker *w)
+{
+	uintptr_t item;
+
+	while ((item = next_item(w))) {
+		struct thread *t = sched_admit(item);
+
+		if (t)
+			return t;
+	}
+	return NULL;
+}
+
+/* ---- switching ---- */
+
+void sched_switch(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
+{
+	struct stack *s = to->stack;
+
+	w->stats.switches++;
+	w->current = to;
+	perch_stack_limit = s ? s->limit : 0;
+	fibre_leave(from->stack, s, w, false);
+	switch_stack(&from->sp, to->sp, hook, arg);
+	fibre_arrive(from->stack);
+}
+
+/* The end of a thread's life, seen from another stack or from its own last
+ * moments: after this, t may be gone. */
+static void finish(struct thread *t)
+{
+	uintptr_t joiner = __atomic_load_n(&t->joiner, __ATOMIC_RELAXED);
+
+	if (t->flags & THREAD_CARRIER) {
+		thread_free(t);
+		return;
+	}
+	if (joiner != JOIN_DETACHED)
+		joiner = __atomic_exchange_n(&t->joiner, JOIN_ENDED, __ATOMIC_ACQ_REL);
+	if (joiner == JOIN_DETACHED) {
+		if (t->flags & THREAD_NEVER_RAN)
+			fprintf(stderr, "perch: detached thread %s never ran: no stack to be had\n",
+				t->name ? t->name : "");
+		thread_free(t);
+	} else if (joiner > JOIN_LAST) {
+		unpark((struct thread *)joiner);
+	}
+	counter_add(COUNTER_FINISHED, 1);
+}
+
+/* Hook: the ended thread's stack has been left. */
+static void bury(void *arg)
+{
+	struct stack *s = arg;
+
+	fibre_end(s);
+	stack_put(s);
+}
+
+void sched_end(void)
+{
+	struct worker *w = worker_self();
+	struct thread *t = w->current, *next;
+	struct stack *s = t->stack;
+	uintptr_t item;
+	void *nowhere;
+
+	/* from here on t belongs to its joiner; what runs here is nobody's */
+	w->current = &w->base;
+	s->thread = NULL;
+	t->stack = NULL;
+	finish(t);
+	w = worker_self();
+	for (;;) {
+		item = next_item(w);
+		if (!item) {
+			next = &w->base;
+			break;
+		}
+		next = FIBRE_REUSE && !(item & PERCH_TASK_TAG) ? (struct thread *)item : NULL;
+		if (next && !next->stack && next->stack_class == s->class) {
+			/* a new thread can have this stack as it is */
+			s->fn = next->fn;
+			s->thread = next;
+			next->stack = s;
+			w->current = next;
+			perch_stack_limit = s->limit;
+			w->stats.switches++;
+			switch_restart(stack_top(s));
+		}
+		next = sched_admit(item);
+		if (next)
+			break;
+	}
+	w->stats.switches++;
+	w->current = next;
+	perch_stack_limit = next->stack ? next->stack->limit : 0;
+	fibre_leave(s, next->stack, w, true);
+	switch_stack(&nowhere, next->sp, bury, s);
+	__builtin_unreachable();
+}
+
+void perch_switch_first(switch_hook hook, void *arg)
+{
+	struct thread *t;
+
+	fibre_arrive(NULL);
+	if (hook)
+		hook(arg);
+	t = worker_self()->current;
+	if (t->flags & THREAD_PLAIN)
+		((void (*)(void *))(uintptr_t)t->stack->fn)(t->arg);
+	else
+		t->arg = t->stack->fn(t->arg);
+	sched_end();
+}
+
+/* Hook: the yielding thread has been saved. */
+static void yield_commit(void *arg)
+{
+	if (__builtin_expect(ring_fair_push((uintptr_t)arg) != RING_DONE, 0))
+		if (!spill_item((uintptr_t)arg))
+			sched_ready(arg);
+}
+
+int sched_yield_now(void)
+{
+	struct worker *w = worker_self();
+	struct thread *t = w->current, *next = sched_next(w);
+
+	if (!next)
+		return sched_check();
+	w->stats.yields++;
+	inject();
+	sched_switch(w, t, next, yield_commit, t);
+	return 0;
+}
+
+/* ---- a worker's life ---- */
+
+static uintptr_t search(struct worker *w, bool searching)
+{
+	struct steal_search s = {0, false};
+
+	for (;;) {
+		uint64_t until;
+		uintptr_t item;
+
+		if (!searching)
+			searching = idle_search_begin();
+		until = clock_ns() + w->spin_ns;
+		do {
+			item = next_item(w);
+			if (!item)
+				item = steal_round(w, &s);
+			if (item) {
+				if (searching)
+					idle_search_end(true);
+				return item;
+			}
+			if (__atomic_load_n(&sched.quitting, __ATOMIC_ACQUIRE) ||
+			    __atomic_load_n(&sched.state, __ATOMIC_RELAXED) == SCHED_FORKED) {
+				if (searching)
+					idle_search_end(false);
+				return 0;
+			}
+			urcu_qsbr_quiescent_state();
+			if (sched.crowded)
+				sched_yield();
+			else
+				for (int i = 0; i < 16; i++)
+					percpu_relax();
+		} while (searching && clock_ns() < until);
+		searching = idle_sleep(w, searching);
+	}
+}
+
+void sched_loop(struct worker *w)
+{
+	for (;;) {
+		struct thread *t = sched_next(w);
+
+		if (!t) {
+			uintptr_t item = search(w, false);
+
+			if (!item)
+				return;
+			t = sched_admit(item);
+			if (!t)
+				continue;
+		}
+		urcu_qsbr_quiescent_state();
+		sched_switch(w, &w->base, t, NULL, NULL);
+	}
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spill.c - the overflow queues, one per node: first in, first out, for what
+ * does not fit in a ring. Everybody looks there every 61st round, and when it
+ * has nothing else.
+ *
+ *	          spill   take
+ *	spill       L       L     (L: the queue's lock)
+ *	take        L       L
+ *
+ * Items are kept in chunks, so that spilling half a ring is one step under the
+ * lock. `length` is read without it: a spill ends with a full fence, as rule D
+ * of idle.h wants.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "core/sched/idle.h"
+#include "core/sched/sched.h"
+#include "rseq/inject.h"
+#include "rseq/pool.h"
+
+#define CHUNK (RING_CAPACITY / 2)
+/* Taken at once: one to run, the others into the ring. */
+#define TAKE 64
+#define NODES POOL_GROUPS
+
+struct chunk {
+	struct chunk *next;
+	unsigned first, end;
+	unsigned room;
+	uintptr_t item[];
+};
+
+static struct queue {
+	pthread_mutex_t lock;
+	struct chunk *head, *tail;
+	uint64_t length;
+} __attribute__((aligned(64))) queue[NODES];
+
+int spill_start(void)
+{
+	for (int i = 0; i < NODES; i++) {
+		pthread_mutex_init(&queue[i].lock, NULL);
+		queue[i].head = queue[i].tail = NULL;
+		queue[i].length = 0;
+	}
+	return 0;
+}
+
+void spill_stop(void)
+{
+	for (int i = 0; i < NODES; i++) {
+		while (queue[i].head) {
+			struct chunk *c = queue[i].head;
+
+			queue[i].head = c->next;
+			free(c);
+		}
+		queue[i].tail = NULL;
+	}
+}
+
+static unsigned node_here(void)
+{
+	struct percpu *a = percpu_here();
+
+	return a ? a->group % NODES : 0;
+}
+
+static void append(struct queue *q, struct chunk *c)
+{
+	inject();
+	pthread_mutex_lock(&q->lock);
+	c->next = NULL;
+	if (q->tail)
+		q->tail->next = c;
+	else
+		q->head = c;
+	q->tail = c;
+	__atomic_store_n(&q->length, q->length + (c->end - c->first), __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&q->lock);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static struct chunk *chunk_new(unsigned room)
+{
+	struct chunk *c = malloc(sizeof(*c) + room * sizeof(c->item[0]));
+
+	if (c) {
+		c->first = c->end = 0;
+		c->room = room;
+	}
+	return c;
+}
+
+bool spill_ring(struct worker *w)
+{
+	struct chunk *c = chunk_new(CHUNK);
+	struct percpu *a = percpu_here();
+
+	if (!c)
+		return false;
+	ring_publish();
+	while (a && c->end < CHUNK) {
+		unsigned n = ring_steal(a, c->item + c->end, CHUNK - c->end);
+
+		if (!n)
+			break;
+		c->end += n;
+	}
+	if (!c->end) {
+		free(c); /* others have robbed us meanwhile: there is room */
+		return true;
+	}
+	if (w)
+		w->stats.spilled += c->end;
+	append(&queue[node_here()], c);
+	idle_notify();
+	return true;
+}
+
+bool spill_item(uintptr_t item)
+{
+	struct queue *q = &queue[node_here()];
+	struct chunk *c;
+	bool done = false;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->tail && q->tail->end < q->tail->room) {
+		q->tail->item[q->tail->end++] = item;
+		__atomic_store_n(&q->length, q->length + 1, __ATOMIC_RELAXED);
+		done = true;
+	}
+	pthread_mutex_unlock(&q->lock);
+	if (!done) {
+		c = chunk_new(64);
+		if (!c)
+			return false;
+		c->item[c->end++] = item;
+		append(q, c);
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	idle_notify();
+	return true;
+}
+
+static unsigned take(struct queue *q, uintptr_t *item)
+{
+	struct chunk *empty = NULL;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->head) {
+		struct chunk *c = q->head;
+
+		while (n < TAKE && c->first < c->end)
+			item[n++] = c->item[c->first++];
+		__atomic_store_n(&q->length, q->length - n, __ATOMIC_RELAXED);
+		if (c->first == c->end) {
+			q->head = c->next;
+			if (!q->head)
+				q->tail = NULL;
+			empty = c;
+		}
+	}
+	pthread_mutex_unlock(&q->lock);
+	free(empty);
+	return n;
+}
+
+uintptr_t spill_take(void)
+{
+	uintptr_t item[TAKE];
+	unsigned here = node_here();
+
+	for (unsigned i = 0; i < NODES; i++) {
+		struct queue *q = &queue[(here + i) % NODES];
+		unsigned n = __atomic_load_n(&q->length, __ATOMIC_RELAXED) ? take(q, item) : 0;
+
+		if (!n)
+			continue;
+		/* the oldest is run now; of the others it shall be on top */
+		for (unsigned k = n - 1; k > 0; k--)
+			sched_ready_item_always(item[k]);
+		return item[0];
+	}
+	return 0;
+}
+
+bool spill_empty(void)
+{
+	for (int i = 0; i < NODES; i++)
+		if (__atomic_load_n(&queue[i].length, __ATOMIC_ACQUIRE))
+			return false;
+	return true;
+}

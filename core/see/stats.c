@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/see/stats.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/sched/sched.h"
+#include "core/thread/lists.h"
+#include "core/thread/stack.h"
+#include "rseq/counter.h"
+
+uint64_t stats_counter(unsigned counter)
+{
+	struct processor_set *set = sched.set;
+	uint64_t sum = __atomic_load_n(&counter_elsewhere[counter], __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < set->count; i++)
+		sum += __atomic_load_n(&processor_area(set->processor[i])->counter[counter], __ATOMIC_ACQUIRE);
+	return sum;
+}
+
+static void gather(struct perch_stats *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->finished = stats_counter(COUNTER_FINISHED);
+	out->spawned = stats_counter(COUNTER_SPAWNED);
+	out->carried = stats_counter(COUNTER_CARRIED);
+#define ADD(field) out->field += __atomic_load_n(&s->field, __ATOMIC_RELAXED)
+	for (unsigned i = 0; i < sched.worker_count; i++) {
+		const struct worker_stats *s = &sched.workers[i].stats;
+
+		ADD(switches);
+		ADD(yields);
+		ADD(parks);
+		ADD(unparks);
+		ADD(steals);
+		ADD(stolen);
+		ADD(asked);
+		ADD(asked_steals);
+		ADD(asked_steal_ns);
+		ADD(forced);
+		ADD(forced_ns);
+		ADD(reveals);
+		ADD(spilled);
+		ADD(barriers);
+		ADD(sleeps);
+		ADD(wakes);
+	}
+#undef ADD
+	stack_count(&out->stacks, &out->stack_bytes);
+}
+
+int perch_stats_get(struct perch_stats *out)
+{
+	int r;
+
+	if (!out)
+		return -EINVAL;
+	r = sched_check();
+	if (!r)
+		gather(out);
+	return r;
+}
+
+void stats_print(FILE *f, const struct probe *probe, const struct perch_config *config, uint64_t elapsed_ns)
+{
+	struct perch_stats s;
+
+	gather(&s);
+	fprintf(f, "perch: %u processors, %u workers, %.3f s; operations by %s%s%s; guards by %s; stacks of %zu bytes\n",
+		sched.set->count, sched.worker_count, (double)elapsed_ns * 1e-9,
+		probe->sections ? "rseq" : "a lock per CPU", probe->sections ? "" : ": ",
+		probe->sections ? "" : probe->why_not, stack_guard_name(), config->stack_size);
+#define LINE(field, unit) fprintf(f, "perch: %-14s %16llu%s\n", #field, (unsigned long long)s.field, unit)
+	LINE(spawned, "");
+	LINE(finished, "");
+	LINE(carried, "");
+	LINE(switches, "");
+	LINE(yields, "");
+	LINE(parks, "");
+	LINE(unparks, "");
+	LINE(steals, "");
+	LINE(stolen, "");
+	LINE(asked, "");
+	LINE(asked_steals, "");
+	LINE(asked_steal_ns, " ns");
+	LINE(forced, "");
+	LINE(forced_ns, " ns");
+	LINE(reveals, "");
+	LINE(spilled, "");
+	LINE(barriers, "");
+	LINE(sleeps, "");
+	LINE(wakes, "");
+	LINE(stacks, "");
+	LINE(stack_bytes, " bytes");
+#undef LINE
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* stats.h - the counters of perch/stats.h, and what was in force. */
+#ifndef PERCH_SEE_STATS_H
+#define PERCH_SEE_STATS_H
+
+#include <stdio.h>
+
+#include <perch/config.h>
+#include <perch/stats.h>
+
+#include "rseq/probe.h"
+
+/* One of core/thread/lists.h's counters, over all processors. */
+uint64_t stats_counter(unsigned counter);
+void stats_print(FILE *f, const struct probe *probe, const struct perch_config *config, uint64_t elapsed_ns);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* loop.c - parallel loops: the range is halved until a piece is small enough. */
+#include <errno.h>
+#include <string.h>
+
+#include <perch/perch.h>
+
+#include "core/sched/sched.h"
+
+/* Without a grain: this many pieces for each processor, so that what is left
+ * when one runs dry is worth stealing. */
+#define PIECES 32
+
+static size_t grain_for(size_t n, size_t grain)
+{
+	size_t pieces;
+
+	if (grain)
+		return grain;
+	pieces = (size_t)perch_procs() * PIECES;
+	return pieces && n / pieces ? n / pieces : 1;
+}
+
+struct loop {
+	size_t grain;
+	void (*body)(size_t, size_t, void *);
+	void *context;
+};
+
+PERCH_VOID_TASK3(loop_range, const struct loop *, loop, size_t, lo, size_t, hi)
+{
+	struct loop_range_task right;
+	size_t middle;
+
+	if (hi - lo <= loop->grain) {
+		loop->body(lo, hi, loop->context);
+		return;
+	}
+	middle = lo + (hi - lo) / 2;
+	loop_range_fork(&right, loop, middle, hi);
+	loop_range(loop, lo, middle);
+	loop_range_sync(&right);
+}
+
+int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t, size_t, void *), void *context)
+{
+	struct loop loop = {grain_for(end - begin, grain), body, context};
+	int r;
+
+	if (!body || end < begin)
+		return -EINVAL;
+	r = sched_check();
+	if (r)
+		return r;
+	if (begin < end)
+		loop_range(&loop, begin, end);
+	return 0;
+}
+
+struct reduction {
+	size_t grain, size;
+	const void *identity;
+	void (*body)(size_t, size_t, void *, void *);
+	void (*combine)(void *, const void *, void *);
+	void *context;
+};
+
+PERCH_VOID_TASK4(reduce_range, const struct reduction *, reduction, size_t, lo, size_t, hi, void *, value)
+{
+	struct reduce_range_task right;
+	size_t middle;
+
+	if (hi - lo <= reduction->grain) {
+		reduction->body(lo, hi, value, reduction->context);
+		return;
+	}
+	{
+		/* the right half's own accumulator, aligned for any type */
+		char other[reduction->size] __attribute__((aligned(64)));
+
+		memcpy(other, reduction->identity, reduction->size);
+		middle = lo + (hi - lo) / 2;
+		reduce_range_fork(&right, reduction, middle, hi, other);
+		reduce_range(reduction, lo, middle, value);
+		reduce_range_sync(&right);
+		reduction->combine(value, other, reduction->context);
+	}
+}
+
+int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void *identity,
+		 void (*body)(size_t, size_t, void *, void *), void (*combine)(void *, const void *, void *),
+		 void *result, void *context)
+{
+	struct reduction reduction = {grain_for(end - begin, grain), size, identity, body, combine, context};
+	int r;
+
+	if (!body || !combine || !identity || !result || end < begin || !size || size > PERCH_REDUCE_MAX)
+		return -EINVAL;
+	r = sched_check();
+	if (r)
+		return r;
+	/* result may be identity itself */
+	memmove(result, identity, size);
+	if (begin < end) {
+		char start[size] __attribute__((aligned(64)));
+
+		memcpy(start, identity, size);
+		reduction.identity = start;
+		reduce_range(&reduction, begin, end, result);
+	}
+	return 0;
+}

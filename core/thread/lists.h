@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* lists.h - who uses which of a CPU's free lists and counters (rseq/percpu.h). */
+#ifndef PERCH_THREAD_LISTS_H
+#define PERCH_THREAD_LISTS_H
+
+enum {
+	LIST_THREAD = 0, /* descriptors */
+	LIST_STACK = 1,  /* stacks, one list for each size class from here on */
+};
+
+enum {
+	COUNTER_SPAWNED = 0,
+	COUNTER_FINISHED,
+	COUNTER_CARRIED,
+};
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stack.h - stacks of threads: reserved addresses with a guard at the bottom,
+ * memory as it is touched.
+ *
+ *	base            base + guard                          top
+ *	| guard | .......... grows down ................ | struct stack |
+ *
+ * Size classes are powers of two from 16 KiB to 1 GiB. Stacks of a class are
+ * cut from slabs (one mapping each) and kept in pools; what a deep thread
+ * committed is given back to the kernel when its stack leaves the CPU's list.
+ */
+#ifndef PERCH_THREAD_STACK_H
+#define PERCH_THREAD_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <perch/config.h>
+
+#include "rseq/pool.h"
+
+#define STACK_SHIFT_MIN 14
+#define STACK_SHIFT_MAX 30
+#define STACK_CLASSES (STACK_SHIFT_MAX - STACK_SHIFT_MIN + 1)
+
+struct thread;
+
+/* At the top of the stack itself. */
+struct stack {
+	struct pool_node free; /* while it is in a pool */
+	char *base;            /* of the reservation; the guard starts here */
+	size_t size;           /* of the reservation, this header and the guard included */
+	uintptr_t limit;       /* below this, no task is run as a plain call any more */
+	void *(*fn)(void *);   /* what the thread on it was started with */
+	struct thread *thread; /* whose it is; NULL while it is free */
+	void *sanitizer;       /* the thread sanitizer's fibre */
+	void *sanitizer_saved; /* the address sanitizer's fake stack */
+	uint32_t class;
+	uint32_t pad;
+} __attribute__((aligned(64)));
+
+/* guard: how to make guards. 0, or -ENOTSUP when MADVISE is asked for and the
+ * kernel has no light guards. */
+int stack_start(enum perch_guard guard);
+void stack_stop(void);
+
+/* The class for that many bytes (rounded up), which must be in range. */
+unsigned stack_class_of(size_t bytes);
+static inline size_t stack_class_size(unsigned class)
+{
+	return (size_t)1 << (class + STACK_SHIFT_MIN);
+}
+
+/* A stack of this class, or NULL when there are no addresses, no maps or no
+ * memory for one. */
+struct stack *stack_get(unsigned class);
+void stack_put(struct stack *s);
+
+/* Where execution starts on it: aligned as the ABI wants at a call. */
+static inline void *stack_top(struct stack *s)
+{
+	return (void *)((uintptr_t)s & ~(uintptr_t)63);
+}
+
+/* True when the address lies in the guard of s. */
+bool stack_in_guard(const struct stack *s, uintptr_t address);
+
+/* True once a stack could not be made: from then on a thread gets its stack
+ * when it is created, so that the creator hears of a failure. */
+bool stack_scarce(void);
+
+/* For reports: "madvise" or "mprotect"; stacks made so far, bytes reserved. */
+const char *stack_guard_name(void);
+void stack_count(uint64_t *stacks, uint64_t *bytes);
+
+#endif

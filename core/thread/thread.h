@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.h - the descriptor of a thread (G): 64 bytes, one cache line.
+ *
+ * Descriptors are cut from one reserved range of addresses, so that a handle
+ * can be checked before it is followed, and are never unmapped while the
+ * runtime runs; a generation in each tells an old handle from a new one.
+ *
+ * Nothing here knows who schedules a thread.
+ */
+#ifndef PERCH_THREAD_THREAD_H
+#define PERCH_THREAD_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <perch/thread.h>
+
+struct stack;
+
+/* Why a thread sleeps; shown in dumps. */
+enum park_reason {
+	PARK_NONE = 0,
+	PARK_JOIN,
+	PARK_SYNC,
+	PARK_WAITGROUP,
+};
+
+/* thread.park: see core/sched/park.h */
+enum { PARK_EMPTY = 0, PARK_NOTIFIED, PARK_PARKED };
+
+/* thread.joiner, beside 0 (nobody joins yet) and a waiting thread's address */
+enum {
+	JOIN_ENDED = 1,    /* has ended; nobody has joined it yet */
+	JOIN_TAKEN = 2,    /* has ended, and its joiner is freeing it */
+	JOIN_DETACHED = 3, /* frees itself */
+	JOIN_LAST = 3,
+};
+
+enum {
+	THREAD_CARRIER = 1 << 0,   /* runs a task for a thief; arg is the task */
+	THREAD_FOREIGN = 1 << 1,   /* a pthread of the program's, in the role of a waiter */
+	THREAD_NEVER_RAN = 1 << 2, /* there was no stack for it */
+	THREAD_PLAIN = 1 << 3,     /* fn returns nothing (perch_go) */
+};
+
+struct thread {
+	union { /* the first three words are a pool_node while it is free */
+		void *sp;            /* started, not running: where its stack was left */
+		void *(*fn)(void *); /* not started */
+	};
+	void *arg;           /* then the result */
+	struct thread *next; /* link of whatever queue it is in */
+	struct stack *stack; /* NULL until it first runs */
+	uintptr_t joiner;
+	char *name; /* malloc'ed; NULL: none */
+	uint32_t park;
+	uint8_t flags;
+	uint8_t stack_class;
+	uint16_t generation; /* of the handle; never 0 */
+	uint16_t reason;     /* enum park_reason */
+	uint16_t pad[3];
+};
+
+_Static_assert(sizeof(struct thread) == 64, "a thread that has not started costs one cache line");
+
+/* Reserve addresses for descriptors. 0 or -ENOMEM. */
+int thread_start(void);
+void thread_stop(void);
+
+/* A descriptor with every field but name, generation set to its resting
+ * value; NULL when there is no memory. */
+struct thread *thread_new(void);
+/* Give it back; its handle is void from now on. */
+void thread_free(struct thread *t);
+
+perch_t thread_handle(const struct thread *t);
+/* The thread of a handle, or NULL when the handle was never one, or is void. */
+struct thread *thread_of(perch_t handle);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* threads.c - the calls of perch/thread.h. */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <perch/perch.h>
+
+#include "core/sched/park.h"
+#include "core/sched/sched.h"
+#include "core/thread/lists.h"
+#include "core/thread/stack.h"
+#include "rseq/counter.h"
+
+#define ATTR_MAGIC 0x70617474u
+
+static int attr_check(const perch_attr_t *a)
+{
+	return a && a->magic == ATTR_MAGIC ? 0 : -EINVAL;
+}
+
+int perch_attr_init(perch_attr_t *a)
+{
+	if (!a)
+		return -EINVAL;
+	memset(a, 0, sizeof(*a));
+	a->magic = ATTR_MAGIC;
+	return 0;
+}
+
+int perch_attr_destroy(perch_attr_t *a)
+{
+	int r = attr_check(a);
+
+	if (!r)
+		a->magic = 0;
+	return r;
+}
+
+int perch_attr_setname(perch_attr_t *a, const char *name)
+{
+	if (attr_check(a) || !name)
+		return -EINVAL;
+	if (strlen(name) > PERCH_NAME_MAX)
+		return -ERANGE;
+	strcpy(a->name, name);
+	return 0;
+}
+
+int perch_attr_getname(const perch_attr_t *a, char *name, size_t size)
+{
+	if (attr_check(a) || !name)
+		return -EINVAL;
+	if (strlen(a->name) >= size)
+		return -ERANGE;
+	strcpy(name, a->name);
+	return 0;
+}
+
+int perch_attr_setstacksize(perch_attr_t *a, size_t bytes)
+{
+	if (attr_check(a) || (bytes && (bytes < PERCH_STACK_MIN || bytes > PERCH_STACK_MAX)))
+		return -EINVAL;
+	a->stack_size = bytes ? stack_class_size(stack_class_of(bytes)) : 0;
+	return 0;
+}
+
+int perch_attr_getstacksize(const perch_attr_t *a, size_t *bytes)
+{
+	if (attr_check(a) || !bytes)
+		return -EINVAL;
+	*bytes = a->stack_size;
+	return 0;
+}
+
+int perch_attr_setdetachstate(perch_attr_t *a, int state)
+{
+	if (attr_check(a) || (state != PERCH_CREATE_JOINABLE && state != PERCH_CREATE_DETACHED))
+		return -EINVAL;
+	a->detached = (uint32_t)state;
+	return 0;
+}
+
+int perch_attr_getdetachstate(const perch_attr_t *a, int *state)
+{
+	if (attr_check(a) || !state)
+		return -EINVAL;
+	*state = (int)a->detached;
+	return 0;
+}
+
+/* Make it known to the scheduler, or undo everything. */
+static int launch(struct thread *t, perch_t *handle)
+{
+	perch_t h = thread_handle(t);
+
+	/* once stacks are scarce, the creator is told, not the joiner */
+	if (__builtin_expect(stack_scarce(), 0)) {
+		t->stack = stack_get(t->stack_class);
+		if (!t->stack) {
+			thread_free(t);
+			return -ENOMEM;
+		}
+	}
+	counter_add(COUNTER_SPAWNED, 1);
+	/* it may have ended, and its descriptor be another's, when this returns */
+	if (handle)
+		*handle = h;
+	sched_ready(t);
+	return 0;
+}
+
+int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), void *arg)
+{
+	struct thread *t;
+
+	if (__builtin_expect(!sched_up(), 0))
+		return sched_check();
+	if (!fn || (a && attr_check(a)) || (!handle && !(a && a->detached)))
+		return -EINVAL;
+	t = thread_new();
+	if (!t)
+		return -ENOMEM;
+	t->fn = fn;
+	t->arg = arg;
+	t->stack_class = (uint8_t)sched.default_class;
+	if (a) {
+		if (a->name[0]) {
+			t->name = strdup(a->name);
+			if (!t->name) {
+				thread_free(t);
+				return -ENOMEM;
+			}
+		}
+		if (a->stack_size)
+			t->stack_class = (uint8_t)stack_class_of(a->stack_size);
+		if (a->detached)
+			t->joiner = JOIN_DETACHED;
+	}
+	return launch(t, handle);
+}
+
+int perch_go(void (*fn)(void *), void *arg)
+{
+	struct thread *t;
+
+	if (__builtin_expect(!sched_up(), 0))
+		return sched_check();
+	if (!fn)
+		return -EINVAL;
+	t = thread_new();
+	if (!t)
+		return -ENOMEM;
+	t->fn = (void *(*)(void *))(uintptr_t)fn;
+	t->arg = arg;
+	t->stack_class = (uint8_t)sched.default_class;
+	t->joiner = JOIN_DETACHED;
+	t->flags = THREAD_PLAIN;
+	return launch(t, NULL);
+}
+
+int perch_join(perch_t handle, void **result)
+{
+	struct thread *t, *self;
+	uintptr_t joiner;
+	int r = 0;
+
+	if (__builtin_expect(!sched_up(), 0))
+		return sched_check();
+	t = thread_of(handle);
+	if (!t)
+		return -ESRCH;
+	joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE);
+	if (joiner != JOIN_ENDED) {
+		self = sched_self();
+		if (t == self)
+			return -EDEADLK;
+		if (joiner)
+			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
+		if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			while ((joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE)) == (uintptr_t)self)
+				park(PARK_JOIN);
+		if (joiner != JOIN_ENDED)
+			return -EINVAL; /* detached or joined meanwhile */
+	}
+	/* of two that find it ended, one frees it */
+	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -ESRCH;
+	if (t->flags & THREAD_NEVER_RAN)
+		r = -ENOMEM;
+	else if (result)
+		*result = t->arg;
+	thread_free(t);
+	return r;
+}
+
+int perch_detach(perch_t handle)
+{
+	struct thread *t;
+	uintptr_t joiner = 0;
+
+	if (__builtin_expect(!sched_up(), 0))
+		return sched_check();
+	t = thread_of(handle);
+	if (!t)
+		return -ESRCH;
+	if (__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_DETACHED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return 0;
+	if (joiner == JOIN_ENDED && __atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false,
+								__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		thread_free(t);
+		return 0;
+	}
+	return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
+}
+
+perch_t perch_self(void)
+{
+	struct worker *w = worker_self();
+
+	/* a carrier is nobody that could be joined, but an identity it is */
+	return w && w->current != &w->base ? thread_handle(w->current) : 0;
+}
+
+int perch_equal(perch_t a, perch_t b)
+{
+	return a == b;
+}
+
+void perch_exit(void *result)
+{
+	struct worker *w = worker_self();
+
+	if (!w)
+		pthread_exit(result);
+	w->current->arg = result;
+	sched_end();
+}
+
+int perch_yield(void)
+{
+	if (!worker_self())
+		return sched_yield();
+	return sched_yield_now();
+}
