@@ -114,5 +114,5 @@ done
 
 echo "1..$n"
 echo "# Totals: pass:$((n - bad)) fail:$bad xfail:0 xpass:0 skip:0 error:0"
-if [ "$bad" != 0 ]; then cat "$tmp/out" "$tmp/err"; fi
+if [ "$bad" != 0 ]; then sed 's/^/# /' "$tmp/out" "$tmp/err"; fi
 [ "$bad" = 0 ]

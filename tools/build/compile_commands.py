@@ -41,13 +41,13 @@ def main():
     options = [a for a in sys.argv[1:] if a not in startup]
     bazel = ["bazel"] + startup
 
-    def output(*args):
-        return subprocess.run(bazel + list(args), cwd=root, check=True, stdout=subprocess.PIPE).stdout
-
     if subprocess.run(bazel + ["build", "-k", "--show_result=0"] + options + ["//..."], cwd=root).returncode:
         print("compile_commands: not everything builds; going on with what does", file=sys.stderr)
-    output_path = output("info", "output_path").decode().strip()
-    query = output("aquery", *options, "--output=jsonproto", 'mnemonic("CppCompile", //...)')
+    output_path = subprocess.check_output(bazel + ["info", "output_path"], cwd=root).decode().strip()
+    query = subprocess.run(bazel + ["aquery", "-k"] + options + ["--output=jsonproto", 'mnemonic("CppCompile", //...)'],
+                           cwd=root, stdout=subprocess.PIPE).stdout
+    if not query:
+        sys.exit("compile_commands: bazel aquery gave nothing")
     entries = {}
     for action in json.loads(query).get("actions", []):
         arguments = action["arguments"]

@@ -15,7 +15,7 @@ fi
 [ $# != 0 ] || { echo "tidy.sh: nothing to look at" >&2; exit 2; }
 log=$(mktemp) || exit 2
 trap 'rm -f "$log"' EXIT
-printf '%s\n' "$@" | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p . >"$log" 2>&1
+printf '%s\n' "$@" | xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p . >"$log" 2>&1
 status=$?
 grep -v -e '^[0-9]* warnings\{0,1\} generated\.$' -e '^[0-9]* warnings* treated as error' "$log"
 echo "clang-tidy: $# sources, $(grep -c 'error: ' "$log") findings"

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# guest.sh [FILE...] -- PROGRAM [ARG...]
+#
+# Runs an aarch64 program in a real aarch64 Linux, emulated: a guest of 4 CPUs
+# on 2 nodes. (qemu-user would do without booting, but has no rseq.) The program
+# is static, or its libraries are among the FILEs; those are put at the paths
+# they have below their own "sysroot" directory, else beside the program in /t.
+#
+# Prints what the program prints, and exits with its status; 124: it took longer
+# than TIMEOUT (default 300 s), 125: the guest did not report one.
+# The kernel is Debian's own arm64 package, fetched by sysroot.sh.
+# Environment: CPUS=4, NODES=2 (1 or 2), ENVV="A=1 B=2" for the program, APPEND=kernel arguments.
+set -eu
+die() { echo "guest.sh: $*" >&2; exit 125; }
+here=$(dirname "$0")
+files=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do files+=("$1"); shift; done
+[ $# -ge 2 ] || die "usage: $0 [FILE...] -- PROGRAM [ARG...]"
+shift
+for t in qemu-system-aarch64 cpio; do command -v $t >/dev/null || die "no $t: apt-get install qemu-system-arm cpio"; done
+cache=$("$here/sysroot.sh" --guest) || die "no kernel for the guest"
+kernel=$(echo "$cache"/guest/boot/vmlinuz-*) cpus=${CPUS:-4} nodes=${NODES:-2}
+[ -f "$1" ] || die "no such program: $1"
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+r=$tmp/root
+mkdir -p "$r"/{bin,dev,proc,sys,tmp,t,etc}
+cp "$cache/guest/bin/busybox" "$r/bin/busybox"
+ln -s busybox "$r/bin/sh"
+cp -L "$1" "$r/t/program"
+for f in ${files+"${files[@]}"}; do
+	case $f in
+	*/sysroot/*) to=$r/${f#*/sysroot/} ;;
+	*) to=$r/t/${f##*/} ;;
+	esac
+	mkdir -p "$(dirname "$to")"
+	cp -L "$f" "$to"
+done
+shift
+{
+	for e in ${ENVV:-}; do printf 'export %q\n' "$e"; done
+	printf 'cd /t && exec ./program'
+	for a in "$@"; do printf " '%s'" "${a//\'/\'\\\'\'}"; done
+	echo
+} > "$r/command"
+cat > "$r/init" <<'I'
+#!/bin/sh
+b="/bin/busybox"
+$b mount -t devtmpfs d /dev; $b mount -t proc p /proc; $b mount -t sysfs s /sys
+$b mkdir -p /dev/shm; $b mount -t tmpfs t /dev/shm; $b mount -t tmpfs t /tmp
+$b stty -onlcr < /dev/console
+sh /command < /dev/null > /dev/console 2>&1
+echo "guest-status=$?" > /dev/console
+$b poweroff -f
+I
+chmod +x "$r/init"
+(cd "$r" && find . -print0 | cpio -0 -o -H newc --quiet -R 0:0) > "$tmp/initrd"
+
+numa=()
+if [ "$nodes" = 2 ]; then
+	half=$((cpus / 2))
+	numa=(-object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=512M
+		-numa "node,nodeid=0,cpus=0-$((half - 1)),memdev=m0" -numa "node,nodeid=1,cpus=$half-$((cpus - 1)),memdev=m1"
+		-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=0,val=25)
+fi
+status=0
+timeout "${TIMEOUT:-300}" qemu-system-aarch64 -M virt -cpu max -smp "$cpus" -m 1024M "${numa[@]}" \
+	-accel tcg,thread=multi -nic none -display none -monitor none -no-reboot \
+	-kernel "$kernel" -initrd "$tmp/initrd" -append "console=ttyAMA0 quiet loglevel=1 panic=-1 ${APPEND:-}" \
+	-serial stdio < /dev/null | tee "$tmp/out" | grep --line-buffered -av '^guest-status=' || status=$?
+[ "${PIPESTATUS[0]}" != 124 ] && ! grep -aq '^guest-status=' "$tmp/out" && [ "$status" = 0 ] && status=125
+rc=$(tr -d '\r' < "$tmp/out" | sed -n 's/^guest-status=\([0-9]*\)$/\1/p' | tail -1)
+[ -n "$rc" ] || die "the guest reported no status within ${TIMEOUT:-300} s"
+exit "$rc"

@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""test_results.py EVENTS: count the test cases that really ran in one `bazel test`.
+
+EVENTS is what --build_event_json_file wrote. A target that prints KTAP counts
+case by case; any other as one. What came from the cache is not counted.
+Prints what failed, then "PASSED FAILED SKIPPED".
+"""
+import json
+import re
+import sys
+import urllib.parse
+
+RESULT = re.compile(r"^(ok|not ok) \d+ ?(.*)$")
+PLAN = re.compile(r"^1\.\.(\d+)$")
+
+
+def read_log(outputs):
+    for o in outputs:
+        if o["name"] == "test.log" and o.get("uri", "").startswith("file://"):
+            with open(urllib.parse.unquote(urllib.parse.urlparse(o["uri"]).path), errors="replace") as f:
+                return f.read().splitlines()
+    return []
+
+
+def judge(label, status, lines):
+    """-> passed, failed, skipped, what to say"""
+    passed = failed = skipped = 0
+    planned, said = None, []
+    if "KTAP version 1" in lines:
+        for line in lines:
+            plan, result = PLAN.match(line), RESULT.match(line)
+            if plan:
+                planned = int(plan.group(1))
+            elif not result:
+                continue
+            elif result.group(1) == "not ok":
+                failed += 1
+                said.append("%s: %s" % (label, result.group(2)))
+            elif "# SKIP" in line:
+                skipped += 1
+                said.append("%s: skipped: %s" % (label, result.group(2)))
+            else:
+                passed += 1
+        ran = passed + failed + skipped
+        if planned is None or ran != planned:
+            failed += 1
+            said.append("%s: %s of %s planned tests ended (%s)" % (label, ran, planned, status))
+    elif status == "PASSED":
+        passed = 1
+    if status != "PASSED" and not failed:
+        failed += 1
+        said.append("%s: %s" % (label, status))
+    return passed, failed, skipped, said
+
+
+def main():
+    total = [0, 0, 0]
+    with open(sys.argv[1]) as events:
+        for line in events:
+            event = json.loads(line)
+            if "testResult" not in event or "testResult" not in event["id"]:
+                continue
+            result = event["testResult"]
+            if result.get("cachedLocally") or result.get("executionInfo", {}).get("cachedRemotely"):
+                continue
+            label = event["id"]["testResult"]["label"]
+            passed, failed, skipped, said = judge(label, result.get("status", "NO_STATUS"),
+                                                  read_log(result.get("testActionOutput", [])))
+            total = [total[0] + passed, total[1] + failed, total[2] + skipped]
+            for s in said:
+                print("  " + s)
+    print(*total)
+
+
+main()
