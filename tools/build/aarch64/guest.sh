@@ -3,12 +3,13 @@
 # guest.sh [FILE...] -- PROGRAM [ARG...]
 #
 # Runs an aarch64 program in a real aarch64 Linux, emulated: a guest of 4 CPUs
-# on 2 nodes. (qemu-user would do without booting, but has no rseq.) The program
-# is static, or its libraries are among the FILEs; those are put at the paths
-# they have below their own "sysroot" directory, else beside the program in /t.
+# on 2 nodes. (qemu-user would do without booting, but has no rseq.) The program,
+# the libraries it needs and the FILEs are taken along; the current directory
+# there is /t, with the FILEs in it. With more than one program: -- sh SCRIPT,
+# where SCRIPT and the programs are FILEs.
 #
-# Prints what the program prints, and exits with its status; 124: it took longer
-# than TIMEOUT (default 300 s), 125: the guest did not report one.
+# Prints what the program prints, and exits with its status; 124: there was none
+# within TIMEOUT (default 300 s); 125: the guest could not be started.
 # The kernel is Debian's own arm64 package, fetched by sysroot.sh.
 # Environment: CPUS=4, NODES=2 (1 or 2), ENVV="A=1 B=2" for the program, APPEND=kernel arguments.
 set -eu
@@ -21,27 +22,39 @@ shift
 for t in qemu-system-aarch64 cpio; do command -v $t >/dev/null || die "no $t: apt-get install qemu-system-arm cpio"; done
 cache=$("$here/sysroot.sh" --guest) || die "no kernel for the guest"
 kernel=$(echo "$cache"/guest/boot/vmlinuz-*) cpus=${CPUS:-4} nodes=${NODES:-2}
-[ -f "$1" ] || die "no such program: $1"
+libraries=$cache/sysroot/usr/lib/aarch64-linux-gnu
+[ "$1" = sh ] || [ -f "$1" ] || die "no such program: $1"
 
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 r=$tmp/root
-mkdir -p "$r"/{bin,dev,proc,sys,tmp,t,etc}
+mkdir -p "$r"/{bin,dev,proc,sys,tmp,t,lib}
+for a in sh cat echo ls sleep env mount umount mkdir taskset; do ln -s busybox "$r/bin/$a"; done
 cp "$cache/guest/bin/busybox" "$r/bin/busybox"
-ln -s busybox "$r/bin/sh"
-cp -L "$1" "$r/t/program"
-for f in ${files+"${files[@]}"}; do
-	case $f in
-	*/sysroot/*) to=$r/${f#*/sysroot/} ;;
-	*) to=$r/t/${f##*/} ;;
-	esac
-	mkdir -p "$(dirname "$to")"
-	cp -L "$f" "$to"
-done
+
+put() { # FILE TO: with the libraries it needs, and theirs
+	local name l d
+	[ ! -e "$2" ] || return 0
+	cp -L "$1" "$2"
+	aarch64-linux-gnu-readelf -dl "$1" 2>/dev/null |
+		sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s|.*interpreter: /lib/\(.*\)\]|\1|p' | while read -r name; do
+		for d in "$libraries" /usr/aarch64-linux-gnu/lib "$(dirname "$1")"; do
+			l=$d/$name
+			[ -e "$l" ] && { put "$l" "$r/lib/$name"; break; }
+		done
+	done
+}
+for f in ${files+"${files[@]}"}; do put "$f" "$r/t/${f##*/}"; done
+if [ "$1" = sh ]; then
+	run=/bin/sh
+else
+	put "$1" "$r/t/${1##*/}"
+	run=./${1##*/}
+fi
 shift
 {
 	for e in ${ENVV:-}; do printf 'export %q\n' "$e"; done
-	printf 'cd /t && exec ./program'
+	printf "cd /t && exec '%s'" "$run"
 	for a in "$@"; do printf " '%s'" "${a//\'/\'\\\'\'}"; done
 	echo
 } > "$r/command"
@@ -65,12 +78,10 @@ if [ "$nodes" = 2 ]; then
 		-numa "node,nodeid=0,cpus=0-$((half - 1)),memdev=m0" -numa "node,nodeid=1,cpus=$half-$((cpus - 1)),memdev=m1"
 		-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=0,val=25)
 fi
-status=0
-timeout "${TIMEOUT:-300}" qemu-system-aarch64 -M virt -cpu max -smp "$cpus" -m 1024M "${numa[@]}" \
+timeout "${TIMEOUT:-300}" qemu-system-aarch64 -M virt -cpu max -smp "$cpus" -m 1024M ${numa+"${numa[@]}"} \
 	-accel tcg,thread=multi -nic none -display none -monitor none -no-reboot \
 	-kernel "$kernel" -initrd "$tmp/initrd" -append "console=ttyAMA0 quiet loglevel=1 panic=-1 ${APPEND:-}" \
-	-serial stdio < /dev/null | tee "$tmp/out" | grep --line-buffered -av '^guest-status=' || status=$?
-[ "${PIPESTATUS[0]}" != 124 ] && ! grep -aq '^guest-status=' "$tmp/out" && [ "$status" = 0 ] && status=125
+	-serial stdio < /dev/null | tee "$tmp/out" | grep -av --line-buffered -e '^guest-status=' -e 'reboot: Power down' || true
 rc=$(tr -d '\r' < "$tmp/out" | sed -n 's/^guest-status=\([0-9]*\)$/\1/p' | tail -1)
-[ -n "$rc" ] || die "the guest reported no status within ${TIMEOUT:-300} s"
+[ -n "$rc" ] || { echo "guest.sh: the guest reported no status within ${TIMEOUT:-300} s" >&2; exit 124; }
 exit "$rc"
