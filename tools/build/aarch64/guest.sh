@@ -74,6 +74,7 @@ chmod +x "$r/init"
 numa=()
 if [ "$nodes" = 2 ]; then
 	half=$((cpus / 2))
+	# shellcheck disable=SC2054 # the commas are qemu's
 	numa=(-object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=512M
 		-numa "node,nodeid=0,cpus=0-$((half - 1)),memdev=m0" -numa "node,nodeid=1,cpus=$half-$((cpus - 1)),memdev=m1"
 		-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=0,val=25)

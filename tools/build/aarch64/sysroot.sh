@@ -19,11 +19,11 @@ prepare() { # once, and only when something is missing
 	$su apt-get -q update >&2
 }
 
-command -v aarch64-linux-gnu-gcc > /dev/null && [ -f /usr/aarch64-linux-gnu/lib/libc.a ] || {
+if ! command -v aarch64-linux-gnu-gcc > /dev/null || [ ! -f /usr/aarch64-linux-gnu/lib/libc.a ]; then
 	prepare
 	DEBIAN_FRONTEND=noninteractive $su apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends \
 		gcc-aarch64-linux-gnu libc6-dev-arm64-cross >&2
-}
+fi
 
 unpack() { # DIRECTORY PACKAGE...: all of them, or the directory is not there
 	to=$1
