@@ -6,14 +6,16 @@
  *
  * Two things of the machine are modelled, because the protocol stands on them:
  *
- *   cur   who is on the CPU. A section goes on only while that is still its own
- *         worker; another worker's step, or a membarrier (cur = NONE), cuts it.
- *   sb    the CPU's store buffer (x86-TSO): what sections store is seen here at
- *         once, and elsewhere later, in order. A locked instruction, a context
- *         switch and a membarrier wait until it is empty.
+ *   inside  whose section is in progress on the CPU. It may be cut at any step;
+ *         only then, or at its end, can another worker's begin. A membarrier
+ *         cuts it too. What was cut starts anew, as any operation may.
+ *   sb      the CPU's store buffer (x86-TSO): what sections store is seen here at
+ *         once, and elsewhere later, in order. A locked instruction and a
+ *         membarrier wait until it is empty. (So does a context switch; the
+ *         model lets it be, which allows more, not less.)
  *
  * Two things are ideal. The version never wraps: a CAS fails when any CAS that
- * takes the next version succeeded since its word was read (stale[]). And
+ * takes the next version succeeded since its word was read (!fresh[]). And
  * positions are counted from head, so that head is always 0 and states that
  * differ only by how far the ring has turned are one; when a thief moves head
  * by n, n is taken off every position that anybody holds (turn).
@@ -58,9 +60,11 @@ byte sb_used, sb_splits, sb_split;
 #define SB_EMPTY (sb_used == 0)
 #define SB_ROOM (sb_used < BUFFER)
 
-byte cur = NONE;
-byte t[WORKERS], s[WORKERS]; /* tail and split as a worker read them */
-bool stale[WORKERS + THIEVES];
+byte inside = NONE;
+bool cut; /* by a membarrier, and has not noticed yet */
+byte t[WORKERS], s[WORKERS]; /* tail and split as a section read them */
+#define UNUSED 15
+bool fresh[WORKERS + THIEVES]; /* has read the word, and its version is still the same */
 byte busy; /* operations in progress */
 
 /* where each item is by rights */
@@ -81,7 +85,12 @@ inline drain_one()
 {
 	if
 	:: sb_kind[0] == TO_SLOT -> slot[SLOT(sb_position[0])] = sb_item[0]
-	:: sb_kind[0] == TO_TAIL -> tail = sb_position[0]
+	:: sb_kind[0] == TO_TAIL ->
+		if
+		:: sb_position[0] < tail -> slot[SLOT(sb_position[0])] = EMPTY
+		:: else
+		fi;
+		tail = sb_position[0]
 	:: sb_kind[0] == TO_SPLIT -> split = sb_position[0]; sb_splits--;
 		if
 		:: sb_splits == 0 -> sb_split = 0
@@ -105,14 +114,16 @@ inline next_version()
 {
 	i = 0;
 	do
-	:: i < WORKERS + THIEVES -> stale[i] = 1; i++
+	:: i < WORKERS + THIEVES -> fresh[i] = 0; i++
 	:: else -> i = 0; break
 	od
 }
 
-/* Head has moved by one. */
+/* Head has moved by one. (A slot that was taken from is emptied here and in pop:
+ * nothing may depend on what is left in it.) */
 inline turn()
 {
+	slot[0] = EMPTY; own_slot[0] = EMPTY;
 	x = slot[0];
 	slot[0] = slot[1]; slot[1] = slot[2]; slot[2] = slot[3]; slot[3] = x;
 	x = own_slot[0];
@@ -130,7 +141,10 @@ inline turn()
 	:: else -> i = 0; break
 	od;
 	do
-	:: i < WORKERS -> t[i] = MINUS(t[i], 1); s[i] = MINUS(s[i], 1); i++
+	:: i < WORKERS ->
+		t[i] = (t[i] == UNUSED -> UNUSED : MINUS(t[i], 1));
+		s[i] = (s[i] == UNUSED -> UNUSED : MINUS(s[i], 1));
+		i++
 	:: else -> i = 0; break
 	od
 }
@@ -142,29 +156,40 @@ inline consume(item)
 	where[item] = FREE
 }
 
-/* First step of a section, and of slow code: be on the CPU. */
-#define GET_CPU (cur == me || SB_EMPTY) -> cur = me
-/* Each further step of a section begins with one of these. */
-#ifdef NO_RESTART
-#define ELSE_RESTART_AT(top) if :: GET_CPU fi
-#define ROOM_ELSE_RESTART_AT(top) if :: ((cur == me && SB_ROOM) || SB_EMPTY) -> cur = me fi
-#else
-#define ELSE_RESTART_AT(top) if :: cur != me -> goto top :: cur == me fi
-#define ROOM_ELSE_RESTART_AT(top) if :: cur != me -> goto top :: cur == me && SB_ROOM fi
-#endif
 #ifdef NO_FREEZE_CHECK
 #define FROZEN_SEEN false
 #else
 #define FROZEN_SEEN frozen
 #endif
+/* A section's first step looks at the flags; each further step may find itself
+ * cut, or waits for its guard. */
+#ifdef NO_RESTART
+#define BEGIN_SECTION !FROZEN_SEEN
+#define STEP(guard, restart) guard
+#define LEAVE_SECTION skip
+#else
+#define BEGIN_SECTION inside == NONE && !FROZEN_SEEN -> inside = me
+#define STEP(guard, restart) \
+	if \
+	:: !cut && (guard) \
+	:: goto restart \
+	fi
+#define LEAVE_SECTION \
+	if \
+	:: inside == me -> inside = NONE; cut = 0 \
+	:: else \
+	fi
+#endif
 
 proctype worker(byte me)
 {
-	byte item;
+	byte item, was;
 	bool moved;
 
 end_idle:
 	atomic {
+		BEGIN_SECTION;
+		busy++;
 		if
 		:: /* push: the first item that is free */
 			do
@@ -172,40 +197,33 @@ end_idle:
 			:: else -> break
 			od;
 			if
-			:: item == ITEMS -> item = 0; goto end_idle
-			:: else -> where[item] = HELD; busy++; goto push
+			:: item == ITEMS -> goto done
+			:: else -> where[item] = HELD; goto push
 			fi
-		:: busy++; goto pop
-		:: busy++; goto publish
+		:: goto pop
+		:: goto publish
 		fi
 	}
 
 push:	atomic {
-		GET_CPU;
-		if
-		:: FROZEN_SEEN -> where[item] = FREE; goto done
-		:: else
-		fi
-	}
-	atomic {
-		ELSE_RESTART_AT(push);
+		STEP(true, push_nothing);
 		t[me] = own_tail;
 #ifndef NO_ROOM_CHECK
 		if
-		:: own_tail >= CAPACITY -> where[item] = FREE; goto done
+		:: own_tail >= CAPACITY -> goto push_nothing
 		:: else
 		fi
 #endif
 	}
 	atomic {
-		ROOM_ELSE_RESTART_AT(push);
+		STEP(SB_ROOM, push_nothing);
 		d_step {
 			store(TO_SLOT, t[me], item);
 			own_slot[SLOT(t[me])] = item
 		}
 	}
 	atomic { /* COMMIT */
-		ROOM_ELSE_RESTART_AT(push);
+		STEP(SB_ROOM, push_nothing);
 		d_step {
 			own_tail = PLUS(t[me], 1);
 			store(TO_TAIL, own_tail, 0);
@@ -213,16 +231,11 @@ push:	atomic {
 		};
 		goto done
 	}
+push_nothing:
+	atomic { where[item] = FREE; goto done }
 
 pop:	atomic {
-		GET_CPU;
-		if
-		:: FROZEN_SEEN -> goto done
-		:: else
-		fi
-	}
-	atomic {
-		ELSE_RESTART_AT(pop);
+		STEP(true, done);
 		t[me] = own_tail;
 		if
 		:: t[me] == OWN_SPLIT -> goto take_back
@@ -230,14 +243,15 @@ pop:	atomic {
 		fi
 	}
 	atomic {
-		ELSE_RESTART_AT(pop);
+		STEP(true, done);
 		item = own_slot[SLOT(t[me] - 1)]
 	}
 	atomic { /* COMMIT */
-		ROOM_ELSE_RESTART_AT(pop);
+		STEP(SB_ROOM, done);
 		d_step {
 			own_tail = MINUS(t[me], 1);
 			store(TO_TAIL, own_tail, 0);
+			own_slot[SLOT(own_tail)] = EMPTY;
 			consume(item)
 		};
 		goto done
@@ -245,25 +259,25 @@ pop:	atomic {
 
 take_back: /* not a section; the worker may even have been moved to another CPU */
 	atomic {
-		t[me] = 0;
+		LEAVE_SECTION;
+		t[me] = UNUSED
+	}
+	atomic {
 		if
-		:: GET_CPU; s[me] = OWN_SPLIT
-		:: moved = 1; s[me] = split
+		:: was = OWN_SPLIT
+		:: moved = 1; was = split
 		fi;
-		stale[me] = 0;
+		fresh[me] = 1;
 		if
-		:: s[me] == 0 -> goto done
+		:: was == 0 -> goto done
 		:: else
 		fi
 	}
 	atomic { /* the CAS */
+		moved || SB_EMPTY;
 		if
-		:: !moved && SB_EMPTY -> cur = me
-		:: moved
-		fi;
-		if
-		:: !stale[me] && split == s[me] ->
-			split = s[me] / 2;
+		:: fresh[me] && split == was ->
+			split = was / 2;
 #ifndef NO_VERSION
 			next_version()
 #endif
@@ -273,14 +287,7 @@ take_back: /* not a section; the worker may even have been moved to another CPU 
 	}
 
 publish: atomic {
-		GET_CPU;
-		if
-		:: FROZEN_SEEN -> goto done
-		:: else
-		fi
-	}
-	atomic {
-		ELSE_RESTART_AT(publish);
+		STEP(true, done);
 		t[me] = own_tail; s[me] = OWN_SPLIT;
 		if
 		:: t[me] == s[me] -> goto done
@@ -288,7 +295,7 @@ publish: atomic {
 		fi
 	}
 	atomic { /* COMMIT */
-		ROOM_ELSE_RESTART_AT(publish);
+		STEP(SB_ROOM, done);
 		d_step {
 			sb_split = PLUS(s[me], HALF_UP(MINUS(t[me], s[me])));
 			store(TO_SPLIT, sb_split, 0);
@@ -297,7 +304,12 @@ publish: atomic {
 		goto done
 	}
 
-done:	atomic { item = 0; moved = 0; t[me] = 0; s[me] = 0; stale[me] = 0; busy--; goto end_idle }
+done:	atomic {
+		LEAVE_SECTION;
+		item = 0; was = 0; moved = 0; t[me] = UNUSED; s[me] = UNUSED; fresh[me] = 0;
+		busy--;
+		goto end_idle
+	}
 }
 
 proctype thief(byte me)
@@ -314,7 +326,7 @@ end_idle:
 
 	/* steal */
 	atomic {
-		was = split; stale[me] = 0;
+		was = split; fresh[me] = 1;
 		if
 		:: was == 0 -> goto done
 		:: else
@@ -329,7 +341,7 @@ end_idle:
 	}
 	atomic { /* the CAS */
 		if
-		:: !stale[me] && split == was ->
+		:: fresh[me] && split == was ->
 			consume(first);
 			turn();
 			if
@@ -352,22 +364,22 @@ force:
 		od;
 #endif
 #ifndef NO_RESTART_BY_BARRIER
-		cur = NONE
+		cut = (inside != NONE)
 #endif
 	}
 #endif
-raise:	atomic { was = split; stale[me] = 0 }
+raise:	atomic { was = split; fresh[me] = 1 }
 	atomic {
-		/* stale: the CAS would fail, and what was read is counted from another head */
+		/* not fresh: the CAS would fail, and what was read is counted from another head */
 		if
-		:: stale[me] -> goto raise
-		:: !stale[me] && tail == was -> goto unfreeze
+		:: !fresh[me] -> goto raise
+		:: fresh[me] && tail == was -> goto unfreeze
 		:: else -> end = tail; assert(MINUS(end, was) <= CAPACITY)
 		fi
 	}
 	atomic { /* the CAS */
 		if
-		:: !stale[me] && split == was ->
+		:: fresh[me] && split == was ->
 			split = PLUS(was, HALF_UP(MINUS(end, was)));
 			next_version()
 		:: else -> goto raise
@@ -375,7 +387,7 @@ raise:	atomic { was = split; stale[me] = 0 }
 	}
 unfreeze:
 	frozen = 0;
-done:	atomic { was = 0; end = 0; first = 0; second = 0; stale[me] = 0; busy--; goto end_idle }
+done:	atomic { was = 0; end = 0; first = 0; second = 0; fresh[me] = 0; busy--; goto end_idle }
 }
 
 proctype store_buffer()
@@ -424,7 +436,7 @@ init {
 		run store_buffer();
 		run audit();
 		do
-		:: i < WORKERS -> run worker(i); i++
+		:: i < WORKERS -> t[i] = UNUSED; s[i] = UNUSED; run worker(i); i++
 		:: i >= WORKERS && i < WORKERS + THIEVES -> run thief(i); i++
 		:: else -> i = 0; break
 		od

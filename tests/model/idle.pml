@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * idle.pml - how workers fall asleep and are woken (core/sched/idle.c).
+ *
+ * One worker on each CPU, and a pthread outside that submits to an inbox.
+ * Worker 0 starts busy, the others start by looking for work. Whoever runs an
+ * item may push more, and at any moment may go on computing for ever; then
+ * what it has pushed must be found by others. The property: when nothing moves
+ * any more, there is no item that waits while a worker sleeps.
+ *
+ * What a section stores lies in its CPU's store buffer first (unseen[]) and
+ * reaches memory at any later time; locked instructions and membarriers wait
+ * for it. A membarrier also restarts the section in progress (cut[]). It
+ * reaches the CPUs one after the other.
+ *
+ * Seeds: NO_MEMBARRIER, NO_RECHECK, NO_RESTART_BY_BARRIER, NO_FLUSH_BY_BARRIER,
+ * CLEAR_WITHOUT_NOTIFY, NO_CHAIN, POP_FORGETS_REQUEST, NO_REQUEST.
+ */
+#ifndef WORKERS
+#define WORKERS 2
+#endif
+#ifndef PUSHES
+#define PUSHES 2 /* by workers, in all */
+#endif
+#ifndef SUBMITS
+#define SUBMITS 1 /* from outside */
+#endif
+
+byte queue[WORKERS];  /* length of each CPU's run queue, in memory */
+byte unseen[WORKERS]; /* pushed there, still in the store buffer */
+byte inbox;
+bool request[WORKERS];
+bool cut[WORKERS]; /* the section in progress must restart */
+byte idle_mask;
+byte searching;
+bool woken[WORKERS];  /* the futex */
+bool asleep[WORKERS]; /* for the property only */
+byte pushes = PUSHES;
+
+#define BIT(w) (1 << (w))
+/* before a locked instruction by worker `me` */
+#define FENCE queue[me] = queue[me] + unseen[me]; unseen[me] = 0
+
+/* Wake one sleeper, unless somebody is searching already. */
+inline notify(who)
+{
+	if
+	:: searching > 0
+	:: else ->
+		if
+		:: idle_mask & BIT(0) -> who = 0
+		:: idle_mask & BIT(1) -> who = 1
+#if WORKERS > 2
+		:: idle_mask & BIT(2) -> who = 2
+#endif
+		:: else -> who = WORKERS
+		fi;
+		if
+		:: who == WORKERS
+		:: else ->
+			atomic { /* fetch-and-clear of the bit; another waker may have been faster */
+				if
+				:: me < WORKERS -> FENCE
+				:: else
+				fi;
+				if
+				:: idle_mask & BIT(who) -> idle_mask = idle_mask & ~BIT(who)
+				:: else -> who = WORKERS
+				fi
+			};
+			if
+			:: who == WORKERS
+			:: else ->
+				atomic { searching++ };
+				atomic { woken[who] = 1; who = WORKERS }
+			fi
+		fi
+	fi;
+	who = 0
+}
+
+proctype worker(byte me; bool starts_busy)
+{
+	byte c;   /* CPU looked at, or whom to wake */
+	bool asked;
+
+	if
+	:: starts_busy -> goto running
+	:: else -> goto find
+	fi;
+
+running:	/* the item has been taken off its queue */
+	if
+	:: atomic { pushes > 0 -> pushes--; cut[me] = 0 }; goto push
+	:: goto sync
+	:: goto find /* the item has ended */
+	:: goto end_computing
+	fi;
+
+push:	/* section_push */
+	if
+	:: atomic { request[me] -> cut[me] = 0 }; goto push_slow
+	:: !request[me]
+	fi;
+	atomic {
+		if
+		:: cut[me] -> cut[me] = 0; goto push
+		:: else -> unseen[me]++
+		fi
+	}
+	goto running;
+push_slow: /* ring_push_slow */
+	atomic { FENCE; asked = request[me]; request[me] = 0 }
+	atomic { unseen[me]++ } /* section_push_raw: reads nothing that others write */
+	goto answered;
+
+sync:	/* ring_pop_slow for an item that is not on top: it answers, then takes nothing */
+	if
+	:: request[me] && queue[me] + unseen[me] >= 2
+	:: else -> goto running
+	fi;
+	atomic { FENCE; asked = request[me]; request[me] = 0 }
+#ifdef POP_FORGETS_REQUEST
+	asked = 0;
+#endif
+answered:
+#ifndef CLEAR_WITHOUT_NOTIFY
+	if
+	:: asked -> notify(c)
+	:: else
+	fi;
+#endif
+	asked = 0;
+	goto running;
+
+find:	/* the own queue: seen from here, so what is in the store buffer too */
+	atomic {
+		if
+		:: unseen[me] > 0 -> unseen[me]--; goto running
+		:: unseen[me] == 0 && queue[me] > 0 -> queue[me]--; goto running
+		:: else
+		fi
+	}
+	atomic { FENCE; searching++ }
+search:	c = 0;
+	do
+	:: c < WORKERS ->
+		atomic {
+			if
+			:: queue[c] > 0 -> queue[c]--; goto found
+			:: else -> c++
+			fi
+		}
+	:: else -> break
+	od;
+	atomic {
+		if
+		:: inbox > 0 -> inbox--; goto found
+		:: else
+		fi
+	}
+	/* nothing: to sleep */
+	atomic { idle_mask = idle_mask | BIT(me) }
+	atomic {
+		searching--;
+		if
+		:: searching > 0 -> goto sleep
+		:: else
+		fi
+	}
+#ifndef NO_REQUEST
+	c = 0;
+	do
+	:: c < WORKERS -> request[c] = 1; c++
+	:: else -> break
+	od;
+#endif
+#ifndef NO_MEMBARRIER
+	c = 0;
+	do
+	:: c < WORKERS ->
+		atomic {
+#ifndef NO_FLUSH_BY_BARRIER
+			queue[c] = queue[c] + unseen[c]; unseen[c] = 0;
+#endif
+#ifndef NO_RESTART_BY_BARRIER
+			cut[c] = 1;
+#endif
+			c++
+		}
+	:: else -> break
+	od;
+#endif
+#ifndef NO_RECHECK
+	c = 0;
+	do
+	:: c < WORKERS && queue[c] == 0 -> c++
+	:: c < WORKERS && queue[c] > 0 -> goto stay
+	:: c == WORKERS -> break
+	od;
+	if
+	:: inbox > 0 -> goto stay
+	:: inbox == 0
+	fi;
+#endif
+sleep:	c = 0;
+	asleep[me] = 1;
+end_asleep:
+	atomic { woken[me] -> woken[me] = 0; asleep[me] = 0 }
+	goto search; /* the waker has counted us as searching */
+
+stay:	atomic { /* take the own bit back; if it is gone, somebody is waking us */
+		c = 0;
+		if
+		:: idle_mask & BIT(me) -> idle_mask = idle_mask & ~BIT(me)
+		:: else -> goto sleep
+		fi
+	}
+	atomic { searching++ }
+	goto search;
+
+found:	atomic {
+		c = 0;
+		searching--;
+		asked = (searching == 0)
+	}
+#ifndef NO_CHAIN
+	if
+	:: asked -> notify(c)
+	:: else
+	fi;
+#endif
+	asked = 0;
+	goto running;
+
+end_computing:
+	asked = 0; c = 0;
+end_for_ever:
+	false
+}
+
+proctype outside()
+{
+	byte me = WORKERS, c, left = SUBMITS;
+
+	do
+	:: left > 0 ->
+		atomic { left--; inbox++ } /* an exchange: a full barrier */
+		notify(c)
+	:: else -> break
+	od
+}
+
+proctype store_buffer(byte cpu)
+{
+end_drain:
+	do
+	:: atomic { unseen[cpu] > 0 -> unseen[cpu]--; queue[cpu]++ }
+	od
+}
+
+active proctype property()
+{
+end_property:
+	timeout ->
+	assert(!(asleep[0] || asleep[1]
+#if WORKERS > 2
+		 || asleep[2]
+#endif
+		 ) ||
+	       queue[0] + queue[1]
+#if WORKERS > 2
+			       + queue[2]
+#endif
+			       + inbox == 0)
+}
+
+init {
+	byte w;
+
+	atomic {
+		do
+		:: w < WORKERS -> run worker(w, w == 0); run store_buffer(w); w++
+		:: else -> break
+		od;
+		run outside()
+	}
+}
