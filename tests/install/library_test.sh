@@ -41,6 +41,8 @@ soname() { readelf -d "$lib/libperch.so" | grep 'SONAME.*\[libperch\.so\.0\]'; }
 check "its soname is libperch.so.0" soname
 no_text_relocations() { readelf -d "$lib/libperch.so" | awk '/TEXTREL/ {bad = 1} END {exit bad || NR < 5}'; }
 check "no text relocations" no_text_relocations
+only_c() { readelf -d "$lib/libperch.so" | awk '/NEEDED.*stdc/ {bad = 1; print} END {exit bad || NR < 5}'; }
+check "needs no C++ library" only_c
 no_exec_stack() { readelf -lW "$lib/libperch.so" | grep 'GNU_STACK.* RW  *0x'; }
 check "no executable stack" no_exec_stack
 check "perch.pc is valid" pkg-config --validate perch
