@@ -96,6 +96,7 @@ static int start_processors(const struct bitmask *allowed, unsigned count)
 		r = topology || !r ? -ENOMEM : r;
 		goto out;
 	}
+	spill_start((unsigned)topology_nodes(topology) - 1);
 	cpuset_for_each(cpu, allowed)
 	{
 		int node = topology_node_of_cpu(topology, cpu);
@@ -227,7 +228,6 @@ static int start(const struct perch_config *given)
 	if (r)
 		goto stacks;
 	sched.default_class = stack_class_of(config.stack_size);
-	spill_start();
 	r = start_processors(allowed, procs);
 	if (r)
 		goto threads;

@@ -10,6 +10,7 @@
 
 #include "core/sched/park.h"
 #include "core/sched/sched.h"
+#include "core/thread/fibre.h"
 #include "core/thread/lists.h"
 #include "core/thread/stack.h"
 #include "rseq/counter.h"
@@ -161,6 +162,56 @@ int perch_go(void (*fn)(void *), void *arg)
 	return launch(t, NULL);
 }
 
+#if defined(__GNUC__) && !defined(__clang__) && FIBRE_REUSE
+#define JOIN_INLINE 1
+/* Where a thread that runs on its joiner's stack goes when it ends. */
+struct inline_call {
+	void *resume[5]; /* __builtin_setjmp */
+	void *result;
+};
+
+/* The joined thread's whole stack fits on what is left of ours. */
+static bool fits_here(const struct thread *self, const struct thread *t)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	return self->stack && here - (uintptr_t)self->stack->base > stack_class_size(t->stack_class);
+}
+
+/*
+ * t has just been taken off this CPU's ring, never started: run it as a plain
+ * call on the joiner's stack, with `self` switched. If it parks, both wait,
+ * which is what join means. perch_exit() in it comes back through resume.
+ */
+static __attribute__((noinline)) void *run_inline(struct worker *w, struct thread *self, struct thread *t)
+{
+	struct inline_call call;
+	void *(*fn)(void *) = t->fn;
+	void *arg = t->arg;
+
+	t->joiner = JOIN_TAKEN;
+	t->flags |= THREAD_INLINE | THREAD_STARTED;
+	t->stack = self->stack;
+	t->stack_class = self->stack_class;
+	t->arg = &call;
+	w->current = t;
+	if (!__builtin_setjmp(call.resume)) {
+		if (t->flags & THREAD_PLAIN) {
+			((void (*)(void *))(uintptr_t)fn)(arg);
+			call.result = NULL;
+		} else {
+			call.result = fn(arg);
+		}
+	}
+	/* under another worker, perhaps */
+	worker_self()->current = self;
+	counter_add(COUNTER_FINISHED, 1);
+	return call.result;
+}
+#else
+#define JOIN_INLINE 0
+#endif
+
 int perch_join(perch_t handle, void **result)
 {
 	struct thread *t, *self;
@@ -179,6 +230,16 @@ int perch_join(perch_t handle, void **result)
 			return -EDEADLK;
 		if (joiner)
 			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
+#if JOIN_INLINE
+		if (!t->stack && fits_here(self, t) && section_pop_if((uintptr_t)t) == SECTION_DONE) {
+			void *value = run_inline(worker_self(), self, t);
+
+			if (result)
+				*result = value;
+			thread_free(t);
+			return 0;
+		}
+#endif
 		if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
 						__ATOMIC_ACQUIRE))
 			while ((joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE)) == (uintptr_t)self)
@@ -236,6 +297,14 @@ void perch_exit(void *result)
 
 	if (!w)
 		pthread_exit(result);
+#if JOIN_INLINE
+	if (w->current->flags & THREAD_INLINE) {
+		struct inline_call *call = w->current->arg;
+
+		call->result = result;
+		__builtin_longjmp(call->resume, 1);
+	}
+#endif
 	w->current->arg = result;
 	sched_end();
 }

@@ -47,19 +47,14 @@ void processor_post(struct processor *p, struct thread *t)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-bool processor_inbox_empty(struct processor *p)
-{
-	return cds_wfcq_empty(&p->inbox_head, &p->inbox_tail);
-}
-
-struct thread *processor_collect(struct processor *p)
+struct thread *processor_collect_slow(struct processor *p)
 {
 	struct cds_wfcq_head head;
 	struct cds_wfcq_tail tail;
 	struct cds_wfcq_node *n, *next;
 	struct thread *first = NULL;
 
-	if (processor_inbox_empty(p) || __atomic_exchange_n(&p->inbox_lock, 1, __ATOMIC_ACQUIRE))
+	if (__atomic_exchange_n(&p->inbox_lock, 1, __ATOMIC_ACQUIRE))
 		return NULL;
 	inject();
 	cds_wfcq_init(&head, &tail);

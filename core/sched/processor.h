@@ -7,6 +7,7 @@
 #ifndef PERCH_SCHED_PROCESSOR_H
 #define PERCH_SCHED_PROCESSOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <urcu/wfcqueue.h>
 
@@ -39,16 +40,26 @@ static inline struct processor *area_processor(struct percpu *a)
 	return (struct processor *)a->extra;
 }
 
+/* Without a call: the queue's tail points at its head just when it is empty
+ * (a producer moves the tail first). */
+static inline bool processor_inbox_empty(struct processor *p)
+{
+	return __atomic_load_n(&p->inbox_tail.p, __ATOMIC_ACQUIRE) == &p->inbox_head.node;
+}
+
 /* Set up on this CPU's area and activate it. */
 struct processor *processor_start(int cpu, int node);
 void processor_stop(struct processor *p);
 
 /* Any pthread: leave a thread for this processor. A full fence. */
 void processor_post(struct processor *p, struct thread *t);
-bool processor_inbox_empty(struct processor *p);
 /* Take the oldest; the rest goes to this CPU's queue. NULL: empty, or another
  * is just taking it. Caller is a worker. */
-struct thread *processor_collect(struct processor *p);
+struct thread *processor_collect_slow(struct processor *p);
+static inline struct thread *processor_collect(struct processor *p)
+{
+	return processor_inbox_empty(p) ? NULL : processor_collect_slow(p);
+}
 
 /* Something to run is visible in this processor's queues. */
 bool processor_has_work(struct processor *p);

@@ -159,16 +159,26 @@ void sched_ready_item_always(uintptr_t item)
 
 /* ---- what to run next ---- */
 
-static uintptr_t fair_pop(void)
+#define INLINE static inline __attribute__((always_inline))
+#define COLD __attribute__((noinline, cold))
+
+INLINE uintptr_t fair_pop(void)
 {
 	uintptr_t item;
 
 	return ring_fair_pop(&item) == RING_DONE ? item : 0;
 }
 
-static uintptr_t inbox_pop(struct worker *w)
+INLINE uintptr_t ring_top(struct worker *w)
 {
-	return (uintptr_t)processor_collect(w->home);
+	uintptr_t item = 0;
+	unsigned r = ring_pop(&item);
+
+	if (__builtin_expect(r & RING_ASKED, 0)) {
+		w->stats.reveals++;
+		idle_notify();
+	}
+	return (r & ~RING_ASKED) == RING_DONE ? item : 0;
 }
 
 static uintptr_t old_end(void)
@@ -183,36 +193,37 @@ static uintptr_t old_end(void)
 	return ring_steal(a, &item, 1) ? item : 0;
 }
 
-static uintptr_t ring_top(struct worker *w)
+/* Every 61st round: whoever would otherwise come last. */
+COLD static uintptr_t fair_round(struct worker *w)
 {
-	uintptr_t item = 0;
-	unsigned r = ring_pop(&item);
-
-	if (__builtin_expect(r & RING_ASKED, 0)) {
-		w->stats.reveals++;
-		idle_notify();
-	}
-	return (r & ~RING_ASKED) == RING_DONE ? item : 0;
-}
-
-static uintptr_t next_item(struct worker *w)
-{
-	bool odd = w->tick++ & 1;
 	uintptr_t item;
 
-	if (__builtin_expect(w->tick % SCHED_FAIR_ROUND == 0, 0)) {
-		if ((item = inbox_pop(w)) || (item = fair_pop()) || (item = old_end()) || (item = spill_take()))
-			return item;
-	}
-	if ((item = ring_top(w)))
+	w->rounds = SCHED_FAIR_ROUND;
+	if ((item = (uintptr_t)processor_collect(w->home)) || (item = fair_pop()) || (item = old_end()))
 		return item;
-	if (odd) {
-		if ((item = inbox_pop(w)) || (item = fair_pop()))
-			return item;
-	} else {
-		if ((item = fair_pop()) || (item = inbox_pop(w)))
-			return item;
-	}
+	return spill_empty() ? 0 : spill_take();
+}
+
+/*
+ * Whether a queue has anything is first looked up at the worker's home, where
+ * it is pinned; that spares the section for an empty one. A worker that was
+ * moved away sees to its home's queues at its next round there.
+ */
+INLINE uintptr_t next_item(struct worker *w)
+{
+	struct percpu *home = processor_area(w->home);
+	uintptr_t item;
+
+	if (__builtin_expect(--w->rounds == 0, 0) && (item = fair_round(w)))
+		return item;
+	if (!ring_empty(home) && (item = ring_top(w)))
+		return item;
+	if (w->rounds & 1 && (item = (uintptr_t)processor_collect(w->home)))
+		return item;
+	if (__builtin_expect(!ring_fair_empty(home), 1) && (item = fair_pop()))
+		return item;
+	if ((item = (uintptr_t)processor_collect(w->home)))
+		return item;
 	return spill_empty() ? 0 : spill_take();
 }
 
@@ -226,19 +237,15 @@ static bool dress(struct thread *t)
 	s->fn = t->fn;
 	s->thread = t;
 	t->stack = s;
+	t->flags |= THREAD_STARTED;
 	fibre_new(s);
 	t->sp = switch_prepare(stack_top(s));
 	return true;
 }
 
-static bool is_new(const struct thread *t)
-{
-	return !t->stack || !t->stack->thread;
-}
-
 static void finish(struct thread *t);
 
-struct thread *sched_admit(uintptr_t item)
+static __attribute__((noinline)) struct thread *admit_new(uintptr_t item)
 {
 	struct thread *t;
 
@@ -249,7 +256,7 @@ struct thread *sched_admit(uintptr_t item)
 	} else {
 		t = (struct thread *)item;
 	}
-	if (!is_new(t) || dress(t))
+	if (dress(t))
 		return t;
 	if (t->flags & THREAD_CARRIER) {
 		carrier_refuse(t->arg);
@@ -261,31 +268,49 @@ struct thread *sched_admit(uintptr_t item)
 	return NULL;
 }
 
-struct thread *sched_next(struct worker *w)
+struct thread *sched_admit(uintptr_t item)
+{
+	if (!(item & PERCH_TASK_TAG) && ((struct thread *)item)->flags & THREAD_STARTED)
+		return (struct thread *)item;
+	return admit_new(item);
+}
+
+INLINE struct thread *next_thread(struct worker *w)
 {
 	uintptr_t item;
 
 	while ((item = next_item(w))) {
-		struct thread *t = sched_admit(item);
+		struct thread *t;
 
+		if (!(item & PERCH_TASK_TAG) && ((struct thread *)item)->flags & THREAD_STARTED)
+			return (struct thread *)item;
+		t = admit_new(item);
 		if (t)
 			return t;
 	}
 	return NULL;
 }
 
+struct thread *sched_next(struct worker *w)
+{
+	return next_thread(w);
+}
+
 /* ---- switching ---- */
+
+INLINE void switch_to(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
+{
+	w->stats.switches++;
+	w->current = to;
+	perch_stack_limit = stack_limit(to->stack, to->stack_class);
+	fibre_leave(from->stack, to->stack, w, false);
+	switch_stack(&from->sp, to->sp, hook, arg);
+	fibre_arrive(from->stack);
+}
 
 void sched_switch(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
 {
-	struct stack *s = to->stack;
-
-	w->stats.switches++;
-	w->current = to;
-	perch_stack_limit = s ? s->limit : 0;
-	fibre_leave(from->stack, s, w, false);
-	switch_stack(&from->sp, to->sp, hook, arg);
-	fibre_arrive(from->stack);
+	switch_to(w, from, to, hook, arg);
 }
 
 /* The end of a thread's life, seen from another stack or from its own last
@@ -346,8 +371,9 @@ void sched_end(void)
 			s->fn = next->fn;
 			s->thread = next;
 			next->stack = s;
+			next->flags |= THREAD_STARTED;
 			w->current = next;
-			perch_stack_limit = s->limit;
+			perch_stack_limit = stack_limit(s, s->class);
 			w->stats.switches++;
 			switch_restart(stack_top(s));
 		}
@@ -357,7 +383,7 @@ void sched_end(void)
 	}
 	w->stats.switches++;
 	w->current = next;
-	perch_stack_limit = next->stack ? next->stack->limit : 0;
+	perch_stack_limit = stack_limit(next->stack, next->stack_class);
 	fibre_leave(s, next->stack, w, true);
 	switch_stack(&nowhere, next->sp, bury, s);
 	__builtin_unreachable();
@@ -389,13 +415,13 @@ static void yield_commit(void *arg)
 int sched_yield_now(void)
 {
 	struct worker *w = worker_self();
-	struct thread *t = w->current, *next = sched_next(w);
+	struct thread *t = w->current, *next = next_thread(w);
 
 	if (!next)
 		return sched_check();
 	w->stats.yields++;
 	inject();
-	sched_switch(w, t, next, yield_commit, t);
+	switch_to(w, t, next, yield_commit, t);
 	return 0;
 }
 

@@ -102,7 +102,7 @@ bool spill_item(uintptr_t item);
 /* Any item, the oldest first; some more go to this CPU's ring. 0: empty. */
 uintptr_t spill_take(void);
 bool spill_empty(void);
-int spill_start(void);
+int spill_start(unsigned highest_node);
 void spill_stop(void);
 
 #endif

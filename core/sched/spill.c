@@ -26,6 +26,8 @@
 #define TAKE 64
 #define NODES POOL_GROUPS
 
+static unsigned nodes; /* queues in use: the highest node that has a processor, plus one */
+
 struct chunk {
 	struct chunk *next;
 	unsigned first, end;
@@ -39,8 +41,9 @@ static struct queue {
 	uint64_t length;
 } __attribute__((aligned(64))) queue[NODES];
 
-int spill_start(void)
+int spill_start(unsigned highest_node)
 {
+	nodes = highest_node % NODES + 1;
 	for (int i = 0; i < NODES; i++) {
 		pthread_mutex_init(&queue[i].lock, NULL);
 		queue[i].head = queue[i].tail = NULL;
@@ -66,7 +69,7 @@ static unsigned node_here(void)
 {
 	struct percpu *a = percpu_here();
 
-	return a ? a->group % NODES : 0;
+	return a ? a->group % nodes : 0;
 }
 
 static void append(struct queue *q, struct chunk *c)
@@ -175,8 +178,8 @@ uintptr_t spill_take(void)
 	uintptr_t item[TAKE];
 	unsigned here = node_here();
 
-	for (unsigned i = 0; i < NODES; i++) {
-		struct queue *q = &queue[(here + i) % NODES];
+	for (unsigned i = 0; i < nodes; i++) {
+		struct queue *q = &queue[(here + i) % nodes];
 		unsigned n = __atomic_load_n(&q->length, __ATOMIC_RELAXED) ? take(q, item) : 0;
 
 		if (!n)
@@ -191,7 +194,7 @@ uintptr_t spill_take(void)
 
 bool spill_empty(void)
 {
-	for (int i = 0; i < NODES; i++)
+	for (unsigned i = 0; i < nodes; i++)
 		if (__atomic_load_n(&queue[i].length, __ATOMIC_ACQUIRE))
 			return false;
 	return true;

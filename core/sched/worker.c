@@ -43,6 +43,7 @@ void worker_clear(struct worker *w, struct processor *home, uint32_t index)
 	w->base.generation = 1;
 	w->home = home;
 	w->index = index;
+	w->rounds = SCHED_FAIR_ROUND;
 	w->random = (uint64_t)index * 0x9e3779b97f4a7c15u + 1;
 	w->spin_ns = SPIN_NS;
 }

@@ -27,7 +27,7 @@ struct worker {
 	struct thread *current; /* whose code it runs; &base while it schedules */
 	struct thread base;     /* its pthread's own stack */
 	struct processor *home; /* the processor whose CPU it is pinned to */
-	uint32_t tick;          /* scheduling rounds */
+	uint32_t rounds;        /* scheduling rounds left until a fair one; never 0 between */
 	uint32_t index;
 	uint64_t random;
 	uint64_t spin_ns; /* how long it searches before it sleeps */

@@ -112,8 +112,6 @@ static struct stack *stack_cut(unsigned class)
 	s = (struct stack *)(base + size - sizeof(*s));
 	s->base = base;
 	s->size = size;
-	/* a quarter of it, for what a task's frames may need */
-	s->limit = (uintptr_t)base + all.page + size / 4;
 	s->thread = NULL;
 	s->class = class;
 	return s;

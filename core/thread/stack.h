@@ -32,7 +32,6 @@ struct stack {
 	struct pool_node free; /* while it is in a pool */
 	char *base;            /* of the reservation; the guard starts here */
 	size_t size;           /* of the reservation, this header and the guard included */
-	uintptr_t limit;       /* below this, no task is run as a plain call any more */
 	void *(*fn)(void *);   /* what the thread on it was started with */
 	struct thread *thread; /* whose it is; NULL while it is free */
 	void *sanitizer;       /* the thread sanitizer's fibre */
@@ -57,6 +56,14 @@ static inline size_t stack_class_size(unsigned class)
  * memory for one. */
 struct stack *stack_get(unsigned class);
 void stack_put(struct stack *s);
+
+/* Below this address no task is run as a plain call any more: the lowest
+ * quarter is for what the task's own frames need. Worked out without a look at
+ * the header, which may not be in the cache. 0 for a worker's own stack. */
+static inline uintptr_t stack_limit(const struct stack *s, unsigned class)
+{
+	return s ? (uintptr_t)s - stack_class_size(class) / 4 * 3 : 0;
+}
 
 /* Where execution starts on it: aligned as the ABI wants at a call. */
 static inline void *stack_top(struct stack *s)

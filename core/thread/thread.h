@@ -43,6 +43,8 @@ enum {
 	THREAD_FOREIGN = 1 << 1,   /* a pthread of the program's, in the role of a waiter */
 	THREAD_NEVER_RAN = 1 << 2, /* there was no stack for it */
 	THREAD_PLAIN = 1 << 3,     /* fn returns nothing (perch_go) */
+	THREAD_STARTED = 1 << 5,   /* has run: sp is where it left its stack */
+	THREAD_INLINE = 1 << 4,    /* runs on its joiner's stack; arg says where it ends */
 };
 
 struct thread {
