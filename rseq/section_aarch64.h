@@ -135,8 +135,18 @@
 
 /*
  * Everything around a section's body: operands, exits, retries. As to volatile
- * and the empty asm, see section_x86_64.h.
+ * and the empty asm, see section_x86_64.h. An output that the caller sees goes
+ * through SECTION_GIVE: a move that gcc cannot see through. With a plain one,
+ * gcc 12.2 lets output and caller's variable share a place on the stack, and
+ * then writes to it on the way to `slow` too.
  */
+#define SECTION_GIVE(to, from) \
+	do { \
+		__typeof__(from) given; \
+		__asm__ volatile("mov %0, %1" : "=r"(given) : "r"(from)); \
+		*(to) = given; \
+	} while (0)
+
 #define SECTION_RUN(body, outputs, inputs, on_done) \
 	uint64_t p, t, u, s; \
 	unsigned cuts = 0; \
@@ -220,13 +230,13 @@ SECTION_INLINE int section_push_raw(uintptr_t item)
 SECTION_INLINE int section_pop(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , *item = v);
+	SECTION_RUN(SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(item, v));
 }
 
 SECTION_INLINE int section_pop_raw(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , *item = v);
+	SECTION_RUN(SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(item, v));
 }
 
 SECTION_INLINE int section_pop_if(uintptr_t item)
@@ -290,7 +300,7 @@ SECTION_INLINE int section_fair_pop(uintptr_t *item)
 		SECTION_STEP(3)
 		"add %w[t], %w[t], #1\n\t"
 		SECTION_TWICE_CPU
-		"str %w[t], [%[p], #" SECTION_STR(PERCPU_FAIR) "]\n", SECTION_AND [v] "=&r"(v), , *item = v);
+		"str %w[t], [%[p], #" SECTION_STR(PERCPU_FAIR) "]\n", SECTION_AND [v] "=&r"(v), , SECTION_GIVE(item, v));
 }
 
 /* ---- free lists; %[s]: where the list's head is, less PERCPU_LIST ---- */
@@ -327,7 +337,7 @@ SECTION_INLINE int section_list_pop(unsigned list, struct section_node **node)
 		SECTION_STEP(3)
 		SECTION_TWICE_CPU
 		"str %[t], [%[s], #" SECTION_STR(PERCPU_LIST) "]\n", SECTION_AND [v] "=&r"(v),
-		SECTION_AND [i] "r"((uint64_t)list), *node = v);
+		SECTION_AND [i] "r"((uint64_t)list), SECTION_GIVE(node, v));
 }
 
 SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
@@ -340,7 +350,7 @@ SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
 		SECTION_STEP(2)
 		SECTION_TWICE_CPU
 		"str xzr, [%[s], #" SECTION_STR(PERCPU_LIST) "]\n", SECTION_AND [v] "=&r"(v),
-		SECTION_AND [i] "r"((uint64_t)list), *chain = v);
+		SECTION_AND [i] "r"((uint64_t)list), SECTION_GIVE(chain, v));
 }
 
 SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
