@@ -12,7 +12,7 @@
 # within TIMEOUT (default 300 s); 125: the guest could not be started.
 # The kernel is Debian's own arm64 package, fetched by sysroot.sh.
 # Environment: CPUS=4, NODES=2 (1 or 2), ENVV="A=1 B=2" for the program, APPEND=kernel arguments.
-set -eu
+set -euo pipefail
 die() { echo "guest.sh: $*" >&2; exit 125; }
 here=$(dirname "$0")
 files=()
@@ -36,12 +36,18 @@ put() { # FILE TO: with the libraries it needs, and theirs
 	local name l d
 	[ ! -e "$2" ] || return 0
 	cp -L "$1" "$2"
+	[ "$(head -c 4 "$1" | tail -c 3)" = ELF ] || return 0
+	aarch64-linux-gnu-readelf -h "$1" | grep -q AArch64 || die "$1 is not for aarch64"
 	aarch64-linux-gnu-readelf -dl "$1" 2>/dev/null |
 		sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s|.*interpreter: /lib/\(.*\)\]|\1|p' | while read -r name; do
 		for d in "$libraries" /usr/aarch64-linux-gnu/lib "$(dirname "$1")"; do
 			l=$d/$name
-			[ -e "$l" ] && { put "$l" "$r/lib/$name"; break; }
+			if [ -e "$l" ]; then
+				put "$l" "$r/lib/$name"
+				continue 2
+			fi
 		done
+		die "$1 needs $name, which is not among the arm64 libraries"
 	done
 }
 for f in ${files+"${files[@]}"}; do put "$f" "$r/t/${f##*/}"; done
