@@ -125,6 +125,9 @@ unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted)
 	unsigned spins = 0, asked = 0;
 	int r;
 
+	/* the common reason is that it is empty: say so at once */
+	if (a && ring_empty(a))
+		return RING_EMPTY;
 	/* A request is answered only if something is left after what we take;
 	 * else it stays for the next push, so that none is lost. */
 	inject();

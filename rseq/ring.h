@@ -133,6 +133,18 @@ bool ring_ask(struct percpu *victim);
  */
 int ring_force(struct percpu *victim, uintptr_t *out, unsigned max);
 
+/* Neither a private nor a shared item, as far as one look tells. */
+static inline bool ring_empty(const struct percpu *a)
+{
+	return (uint16_t)__atomic_load_n(&a->split, __ATOMIC_ACQUIRE) ==
+	       (uint16_t)__atomic_load_n(&a->tail, __ATOMIC_ACQUIRE);
+}
+
+static inline bool ring_fair_empty(const struct percpu *a)
+{
+	return __atomic_load_n(&a->fair_head, __ATOMIC_ACQUIRE) == __atomic_load_n(&a->fair_tail, __ATOMIC_ACQUIRE);
+}
+
 /* Estimates, from any CPU. */
 unsigned ring_private(const struct percpu *a);
 unsigned ring_shared(const struct percpu *a);
