@@ -11,7 +11,9 @@ n=0 bad=0
 
 report() { # STATUS NAME
 	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n $2"; else bad=$((bad + 1)); echo "not ok $n $2"; fi
+	# a "#" in a name would be read as the start of a directive
+	name=$(printf '%s' "$2" | tr '#' '%')
+	if [ "$1" = 0 ]; then echo "ok $n $name"; else bad=$((bad + 1)); echo "not ok $n $name"; fi
 }
 says() { grep -qx -e "$1" "$tmp/out"; report $? "says: $1"; }
 silent() { ! grep -q -e "$1" "$tmp/out"; report $? "does not say: $1"; }
