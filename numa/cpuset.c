@@ -18,6 +18,7 @@
  */
 static int affinity(struct bitmask **out, long *bytes)
 {
+	*out = NULL;
 	for (unsigned bits = 1024; bits <= AFFINITY_BITS_MAX; bits *= 2) {
 		struct bitmask *set = numa_bitmask_alloc(bits);
 		int saved = errno;
@@ -124,7 +125,7 @@ int cpuset_possible(void)
 		return n;
 	/* No sysfs: the kernel's mask is as long as its numbers go, rounded up to
 	 * a word. Room for some that never come costs addresses only. */
-	if (affinity(&set, &bytes))
+	if (affinity(&set, &bytes) || !set)
 		return (int)sysconf(_SC_NPROCESSORS_CONF);
 	numa_bitmask_free(set);
 	return (int)bytes * 8;

@@ -251,49 +251,71 @@ static int read_nodes(struct sysfs *s, struct topology *t, const struct bitmask 
 	return 0;
 }
 
-static int read_all(struct sysfs *s, const struct bitmask *allowed, struct topology **out)
+/* Each CPU that will be used must be online and have a node. */
+static int mark_allowed(struct sysfs *s, struct topology *t, const struct bitmask *allowed)
 {
-	struct bitmask *possible = NULL, *online = NULL;
-	struct topology *t = NULL;
-	int r = sysfs_list(s, &possible, CPU_DIR "/possible");
+	cpuset_for_each(cpu, allowed) {
+		char what[80];
 
-	/* the directory above tells a kernel without NUMA from no sysfs at all */
-	if (!r && sysfs_exists(s, NODE_DIR))
-		r = sysfs_list(s, &online, NODE_DIR "/online");
-	if (!r && online && highest(online) < 0)
-		r = sysfs_fail(s, -EINVAL, "the list is empty", NODE_DIR "/online");
-	if (!r && highest(possible) < 0)
-		r = sysfs_fail(s, -EINVAL, "the list is empty", CPU_DIR "/possible");
-	if (!r) {
-		t = make(highest(possible) + 1, online ? highest(online) + 1 : 1);
-		if (!t)
-			r = sysfs_fail(s, -ENOMEM, "no memory for the tables", CPU_DIR);
+		if (topology_node_of_cpu(t, cpu) < 0) {
+			snprintf(what, sizeof(what), "CPU %d is to be used, but no node has it", cpu);
+			return sysfs_fail(s, -EINVAL, what, t->nodes_told ? NODE_DIR : CPU_DIR "/online");
+		}
+		t->cpu[cpu].allowed = true;
 	}
-	if (!r)
-		r = online ? read_nodes(s, t, online) : read_flat(s, t);
+	return 0;
+}
+
+/* online: the nodes; NULL for a kernel without them */
+static int read_machine(struct sysfs *s, struct topology *t, const struct bitmask *online,
+			const struct bitmask *allowed)
+{
+	int r = online ? read_nodes(s, t, online) : read_flat(s, t);
+
 	for (int cpu = 0; !r && cpu < t->cpus; cpu++)
 		if (t->cpu[cpu].node >= 0)
 			r = read_cpu(s, t, cpu);
-	for (int cpu = r ? -1 : cpuset_next(allowed, 0); cpu >= 0; cpu = cpuset_next(allowed, cpu + 1)) {
-		char what[80];
+	return r ? r : mark_allowed(s, t, allowed);
+}
 
-		if (topology_node_of_cpu(t, cpu) >= 0) {
-			t->cpu[cpu].allowed = true;
-			continue;
-		}
-		snprintf(what, sizeof(what), "CPU %d is to be used, but no node has it", cpu);
-		r = sysfs_fail(s, -EINVAL, what, "%s", online ? NODE_DIR : CPU_DIR "/online");
-		break;
+/* The list, which must have members. */
+static int read_members(struct sysfs *s, struct bitmask **list, const char *path)
+{
+	int r = sysfs_list(s, list, "%s", path);
+
+	if (r || highest(*list) >= 0)
+		return r;
+	numa_bitmask_free(*list);
+	*list = NULL;
+	return sysfs_fail(s, -EINVAL, "the list is empty", "%s", path);
+}
+
+static int read_all(struct sysfs *s, const struct bitmask *allowed, struct topology **out)
+{
+	struct bitmask *possible, *online = NULL;
+	struct topology *t;
+	int r = read_members(s, &possible, CPU_DIR "/possible");
+
+	*out = NULL;
+	if (r)
+		return r;
+	/* the CPUs' directory is there; so without this one the kernel has no NUMA */
+	if (sysfs_exists(s, NODE_DIR))
+		r = read_members(s, &online, NODE_DIR "/online");
+	if (!r) {
+		t = make(highest(possible) + 1, online ? highest(online) + 1 : 1);
+		if (t)
+			r = read_machine(s, t, online, allowed);
+		else
+			r = sysfs_fail(s, -ENOMEM, "no memory for the tables", CPU_DIR);
+		if (r)
+			topology_free(t);
+		else
+			*out = t;
 	}
-	if (possible)
-		numa_bitmask_free(possible);
+	numa_bitmask_free(possible);
 	if (online)
 		numa_bitmask_free(online);
-	if (r) {
-		topology_free(t);
-		t = NULL;
-	}
-	*out = t;
 	return r;
 }
 

@@ -32,7 +32,8 @@
 #error "ldar takes no offset: the flags must be an area's first word"
 #endif
 
-/* clang-format off: assembly keeps its columns */
+/* assembly keeps its columns */
+/* clang-format off */
 
 #define SECTION_STR_(x) #x
 #define SECTION_STR(x) SECTION_STR_(x)
