@@ -14,7 +14,8 @@
  * reaches the CPUs one after the other.
  *
  * Seeds: NO_MEMBARRIER, NO_RECHECK, NO_RESTART_BY_BARRIER, NO_FLUSH_BY_BARRIER,
- * CLEAR_WITHOUT_NOTIFY, NO_CHAIN, POP_FORGETS_REQUEST, NO_REQUEST.
+ * CLEAR_WITHOUT_NOTIFY, NO_CHAIN, NO_REQUEST, NO_SECOND_LOOK,
+ * POP_FORGETS_REQUEST, FAIR_PUSH_IGNORES_REQUEST.
  */
 #ifndef WORKERS
 #define WORKERS 2
@@ -31,51 +32,66 @@ byte unseen[WORKERS]; /* pushed there, still in the store buffer */
 byte inbox;
 bool request[WORKERS];
 bool cut[WORKERS]; /* the section in progress must restart */
-byte idle_mask;
+byte idle_mask; /* who sleeps, and has not been chosen yet */
 byte searching;
+byte sleeping;
 bool woken[WORKERS];  /* the futex */
 bool asleep[WORKERS]; /* for the property only */
 byte pushes = PUSHES;
 
+#define NOBODY WORKERS
 #define BIT(w) (1 << (w))
 /* before a locked instruction by worker `me` */
 #define FENCE queue[me] = queue[me] + unseen[me]; unseen[me] = 0
 
-/* Wake one sleeper, unless somebody is searching already. */
+/* idle_notify */
 inline notify(who)
 {
-	if
-	:: searching > 0
+	do
+	:: sleeping == 0 -> break
 	:: else ->
-		if
-		:: idle_mask & BIT(0) -> who = 0
-		:: idle_mask & BIT(1) -> who = 1
-#if WORKERS > 2
-		:: idle_mask & BIT(2) -> who = 2
-#endif
-		:: else -> who = WORKERS
-		fi;
-		if
-		:: who == WORKERS
-		:: else ->
-			atomic { /* fetch-and-clear of the bit; another waker may have been faster */
-				if
-				:: me < WORKERS -> FENCE
-				:: else
-				fi;
-				if
-				:: idle_mask & BIT(who) -> idle_mask = idle_mask & ~BIT(who)
-				:: else -> who = WORKERS
-				fi
-			};
+		who = NOBODY;
+		atomic {
 			if
-			:: who == WORKERS
-			:: else ->
-				atomic { searching++ };
-				atomic { woken[who] = 1; who = WORKERS }
+			:: me < WORKERS -> FENCE
+			:: else
+			fi;
+			if
+			:: searching == 0 -> searching = 1 /* on behalf of whom we choose */
+			:: else -> break
 			fi
+		};
+		do /* choose */
+		:: idle_mask == 0 -> break
+		:: else ->
+			if
+			:: idle_mask & BIT(0) -> who = 0
+			:: idle_mask & BIT(1) -> who = 1
+#if WORKERS > 2
+			:: idle_mask & BIT(2) -> who = 2
+#endif
+			:: else -> break
+			fi;
+			atomic { /* fetch-and-clear of the bit; another may have been faster */
+				if
+				:: idle_mask & BIT(who) -> idle_mask = idle_mask & ~BIT(who); break
+				:: else -> who = NOBODY
+				fi
+			}
+		od;
+		if
+		:: who != NOBODY -> woken[who] = 1; break
+		:: else -> atomic { searching-- };
+#ifdef NO_SECOND_LOOK
+			break
+#else
+			if
+			:: idle_mask == 0 -> break
+			:: else
+			fi
+#endif
 		fi
-	fi;
+	od;
 	who = 0
 }
 
@@ -83,6 +99,7 @@ proctype worker(byte me; bool starts_busy)
 {
 	byte c;   /* CPU looked at, or whom to wake */
 	bool asked;
+	bool counted; /* among the searchers */
 
 	if
 	:: starts_busy -> goto running
@@ -93,11 +110,26 @@ running:	/* the item has been taken off its queue */
 	if
 	:: atomic { pushes > 0 -> pushes--; cut[me] = 0 }; goto push
 	:: goto sync
+	:: goto yield
 	:: goto find /* the item has ended */
 	:: goto end_computing
 	fi;
 
-push:	/* section_push */
+yield:	/* to another item that is here; this one goes to the fair queue */
+	atomic {
+		if
+		:: unseen[me] > 0 -> unseen[me]--
+		:: unseen[me] == 0 && queue[me] > 0 -> queue[me]--
+		:: else -> goto running
+		fi;
+		cut[me] = 0
+	}
+#ifdef FAIR_PUSH_IGNORES_REQUEST
+	atomic { unseen[me]++ }
+	goto running;
+#endif
+
+push:	/* section_push, and section_fair_push */
 	if
 	:: atomic { request[me] -> cut[me] = 0 }; goto push_slow
 	:: !request[me]
@@ -141,7 +173,12 @@ find:	/* the own queue: seen from here, so what is in the store buffer too */
 		:: else
 		fi
 	}
-	atomic { FENCE; searching++ }
+	atomic { /* idle_search_begin */
+		if
+		:: FENCE; searching++; counted = 1
+		:: searching > 0 /* enough others do */
+		fi
+	}
 search:	c = 0;
 	do
 	:: c < WORKERS ->
@@ -159,15 +196,21 @@ search:	c = 0;
 		:: else
 		fi
 	}
-	/* nothing: to sleep */
+	/* nothing: idle_sleep */
+	woken[me] = 0;
+	atomic { FENCE; sleeping++; c = 0 }
 	atomic { idle_mask = idle_mask | BIT(me) }
 	atomic {
-		searching--;
+		if
+		:: counted -> searching--; counted = 0
+		:: else
+		fi;
 		if
 		:: searching > 0 -> goto sleep
 		:: else
 		fi
 	}
+	/* last_look */
 #ifndef NO_REQUEST
 	c = 0;
 	do
@@ -206,7 +249,8 @@ search:	c = 0;
 sleep:	c = 0;
 	asleep[me] = 1;
 end_asleep:
-	atomic { woken[me] -> woken[me] = 0; asleep[me] = 0 }
+	atomic { woken[me] -> asleep[me] = 0; counted = 1 }
+	atomic { sleeping-- }
 	goto search; /* the waker has counted us as searching */
 
 stay:	atomic { /* take the own bit back; if it is gone, somebody is waking us */
@@ -216,13 +260,16 @@ stay:	atomic { /* take the own bit back; if it is gone, somebody is waking us */
 		:: else -> goto sleep
 		fi
 	}
-	atomic { searching++ }
+	atomic { searching++; counted = 1 }
+	atomic { sleeping-- }
 	goto search;
 
 found:	atomic {
 		c = 0;
-		searching--;
-		asked = (searching == 0)
+		if
+		:: counted -> FENCE; searching--; asked = (searching == 0); counted = 0
+		:: else
+		fi
 	}
 #ifndef NO_CHAIN
 	if
