@@ -116,7 +116,7 @@ struct pool_node *pool_link(char *first, size_t size, size_t n)
 	for (size_t i = n; i-- > 0;) {
 		struct pool_node *node = (struct pool_node *)(first + i * size);
 
-		node->node.next = &next->node;
+		node->node.next = next ? &next->node : NULL;
 		node->node.depth = n - i;
 		next = node;
 	}

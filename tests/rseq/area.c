@@ -14,9 +14,10 @@ int area_cpus(int *cpus, int max)
 {
 	int n = 0;
 
-	if (!known)
+	if (!known) {
 		ASSERT_EQ(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
-	known = true;
+		known = true;
+	}
 	for (int i = 0; i < CPU_SETSIZE && n < max; i++)
 		if (CPU_ISSET(i, &allowed))
 			cpus[n++] = i;

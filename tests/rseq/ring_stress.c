@@ -101,11 +101,10 @@ static int start_workers(const struct stress_options *o)
 }
 
 /* Moves workers from outside, so that it hits them anywhere, in a section too. */
-static void *mover_run(void *unused)
+static void *mover_run(void *seed)
 {
-	uint64_t random = stress_random(&random_state) | 1;
+	uint64_t random = (uintptr_t)seed | 1;
 
-	(void)unused;
 	while (!__atomic_load_n(&stress_floor.stop, __ATOMIC_RELAXED) && !stress_broken()) {
 		struct worker *w = &workers[stress_random(&random) % n_working];
 		pid_t tid = __atomic_load_n(&w->tid, __ATOMIC_ACQUIRE);
@@ -131,11 +130,10 @@ static void spin_ns(double ns)
 
 /* Takes processors away and puts them back. While one is away nobody may
  * change what only sections and those who freeze may change. */
-static void *flapper_run(void *unused)
+static void *flapper_run(void *seed)
 {
-	uint64_t random = stress_random(&random_state) | 1;
+	uint64_t random = (uintptr_t)seed | 1;
 
-	(void)unused;
 	/* else it waits behind the workers of a CPU that has no processor meanwhile;
 	 * where this is refused, it is only less of a test */
 	(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -20);
@@ -213,9 +211,9 @@ static int run_round(const struct stress_options *o, double deadline)
 	for (unsigned i = 0; i < n_working; i++)
 		if ((r = pthread_create(&workers[i].pthread, NULL, worker_run, &workers[i])))
 			return -r;
-	if (o->migrate && (r = pthread_create(&mover, NULL, mover_run, NULL)))
+	if (o->migrate && (r = pthread_create(&mover, NULL, mover_run, (void *)stress_random(&random_state))))
 		return -r;
-	if (o->flap && (r = pthread_create(&flapper, NULL, flapper_run, NULL)))
+	if (o->flap && (r = pthread_create(&flapper, NULL, flapper_run, (void *)stress_random(&random_state))))
 		return -r;
 	while (now() < end && !stress_broken() && !(o->operations && operations() >= o->operations))
 		sleep_ns(2000000);
