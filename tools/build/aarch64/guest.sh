@@ -11,7 +11,8 @@
 # Prints what the program prints, and exits with its status; 124: there was none
 # within TIMEOUT (default 300 s); 125: the guest could not be started.
 # The kernel is Debian's own arm64 package, fetched by sysroot.sh.
-# Environment: CPUS=4, NODES=2 (1 or 2), ENVV="A=1 B=2" for the program, APPEND=kernel arguments.
+# Environment: CPUS=4, NODES=2 (1, 2, or 4: the third has CPUs only, the fourth
+# memory only), ENVV="A=1 B=2" for the program, APPEND=kernel arguments.
 set -euo pipefail
 die() { echo "guest.sh: $*" >&2; exit 125; }
 here=$(dirname "$0")
@@ -77,14 +78,28 @@ I
 chmod +x "$r/init"
 (cd "$r" && find . -print0 | cpio -0 -o -H newc --quiet -R 0:0) > "$tmp/initrd"
 
-numa=()
-if [ "$nodes" = 2 ]; then
-	half=$((cpus / 2))
-	# shellcheck disable=SC2054 # the commas are qemu's
-	numa=(-object memory-backend-ram,id=m0,size=512M -object memory-backend-ram,id=m1,size=512M
-		-numa "node,nodeid=0,cpus=0-$((half - 1)),memdev=m0" -numa "node,nodeid=1,cpus=$half-$((cpus - 1)),memdev=m1"
-		-numa dist,src=0,dst=1,val=20 -numa dist,src=1,dst=0,val=25)
-fi
+# distances differ by direction
+half=$((cpus / 2)) last=$((cpus - 1))
+numa=() distances=''
+# shellcheck disable=SC2054 # the commas are qemu's
+memory() { numa+=(-object memory-backend-ram,id=m"$1",size="$2"M); }
+node() { numa+=(-numa "node,nodeid=$1${2:+,cpus=$2}${3:+,memdev=$3}"); }
+case $nodes in
+1) ;;
+2)
+	memory 0 512; memory 1 512
+	node 0 0-$((half - 1)) m0; node 1 $half-$last m1
+	distances='0,1,20 1,0,25' ;;
+4)
+	memory 0 512; memory 1 256; memory 3 256
+	node 0 0-$((half - 1)) m0; node 1 $half-$((last - 1)) m1; node 2 $last ''; node 3 '' m3
+	distances='0,1,20 1,0,25 0,2,30 2,0,35 0,3,17 3,0,17 1,2,14 2,1,16 1,3,40 3,1,42 2,3,50 3,2,52' ;;
+*) die "NODES=$nodes: 1, 2 or 4" ;;
+esac
+for d in $distances; do
+	IFS=, read -r from to value <<< "$d"
+	numa+=(-numa "dist,src=$from,dst=$to,val=$value")
+done
 timeout "${TIMEOUT:-300}" qemu-system-aarch64 -M virt -cpu max -smp "$cpus" -m 1024M ${numa+"${numa[@]}"} \
 	-accel tcg,thread=multi -nic none -display none -monitor none -no-reboot \
 	-kernel "$kernel" -initrd "$tmp/initrd" -append "console=ttyAMA0 quiet loglevel=1 panic=-1 ${APPEND:-}" \
