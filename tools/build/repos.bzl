@@ -6,6 +6,8 @@ offline_repos:  @rules_cc, @rules_shell and @remote_coverage_tools stand-ins
                 download them.
 """
 
+load("//bench:clang.bzl", "openmp_clang")
+
 def _system_library_impl(ctx):
     out = ['package(default_visibility = ["//visibility:public"])']
     for m in ctx.attr.modules:
@@ -42,6 +44,7 @@ def system_libraries():
     _system_library(name = "nettle", apt = "nettle-dev", modules = ["nettle"])
     _system_library(name = "urcu", apt = "liburcu-dev", modules = URCU)
     _system_library(name = "libnuma", apt = "libnuma-dev", modules = ["numa"])
+    openmp_clang(name = "openmp")
 
 def _stub_impl(ctx):
     ctx.file("WORKSPACE", "")

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* serial.c - no threads at all: plain calls. What the others are compared with. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/backend/backend.h"
+#include "bench/backend/deep_stack.h"
+#include "bench/workload/measure.h"
+#include "bench/workload/nqueens.h"
+
+/* Two real calls: neither inlined into itself nor turned into a loop, as the
+ * forks that it is compared with cannot be either. */
+__attribute__((noinline, noclone, optimize("no-optimize-sibling-calls"))) static uint64_t fib(int n)
+{
+	if (n < 2)
+		return (uint64_t)n;
+	return fib(n - 1) + fib(n - 2);
+}
+
+static uint64_t place(uint32_t all, uint32_t columns, uint32_t left, uint32_t right)
+{
+	uint64_t count = 0;
+
+	if (columns == all)
+		return 1;
+	for (uint32_t safe = queens_safe(all, columns, left, right); safe; safe &= safe - 1) {
+		uint32_t square = safe & -safe;
+
+		count += place(all, columns | square, (left | square) << 1, (right | square) >> 1);
+	}
+	return count;
+}
+
+static uint64_t nqueens(int n)
+{
+	return place((1u << n) - 1, 0, 0, 0);
+}
+
+static struct uts_totals uts(const struct uts_tree *tree)
+{
+	struct uts_node root;
+
+	uts_root(tree, &root);
+	return uts_walk(tree, &root);
+}
+
+static void both(void (*f)(void *), void *a, void (*g)(void *), void *b)
+{
+	f(a);
+	g(b);
+}
+
+/* A "thread" is a record that is kept and then called, as a list of things to do would have it. */
+struct record {
+	void *(*fn)(void *arg);
+	void *arg;
+};
+
+static void *plus_one(void *arg)
+{
+	return (char *)arg + 1;
+}
+
+static size_t run_records(const struct record *records, size_t n)
+{
+	size_t right = 0;
+
+	for (size_t i = 0; i < n; i++)
+		right += records[i].fn(records[i].arg) == (char *)records[i].arg + 1;
+	return right;
+}
+
+static void make_records(struct record *records, size_t n)
+{
+	void *(*volatile fn)(void *arg) = plus_one;
+
+	for (size_t i = 0; i < n; i++)
+		records[i] = (struct record){fn, (void *)i};
+}
+
+static size_t flat(size_t n)
+{
+	struct record *records = malloc(n * sizeof(*records));
+	size_t right = 0;
+
+	if (records) {
+		make_records(records, n);
+		right = run_records(records, n);
+	}
+	free(records);
+	return right;
+}
+
+static int spawned(struct crowd *c)
+{
+	struct record *records = malloc(c->asked * sizeof(*records));
+	uint64_t start;
+	int r;
+
+	if (!records)
+		return -ENOMEM;
+	r = c->read(&c->before);
+	start = now_ns();
+	make_records(records, c->asked);
+	c->ns = now_ns() - start;
+	c->made = c->asked;
+	if (!r)
+		r = c->read(&c->peak);
+	c->right = run_records(records, c->made);
+	free(records);
+	return r;
+}
+
+/* Two functions that call each other's turn: a call where others switch. */
+static uint64_t turns[2];
+
+static void take_turn(int me)
+{
+	turns[me]++;
+}
+
+static uint64_t yield(size_t n, uint64_t *ns)
+{
+	void (*volatile turn)(int me) = take_turn;
+	uint64_t start = now_ns();
+
+	memset(turns, 0, sizeof(turns));
+	for (size_t i = 0; i < n; i++)
+		turn((int)(i & 1));
+	*ns = now_ns() - start;
+	return turns[0] + turns[1] == n ? n : 0;
+}
+
+static const char *note(const char *workload, const char *case_name)
+{
+	(void)case_name;
+	if (!strcmp(workload, "flat") || !strcmp(workload, "mem"))
+		return "form=records,called-in-turn";
+	return strcmp(workload, "yield") ? NULL : "form=calls-through-a-pointer";
+}
+
+static const char *why(const char *workload, const char *case_name)
+{
+	(void)workload;
+	(void)case_name;
+	return "a call cannot be parked";
+}
+
+const struct backend backend = {
+	.name = "serial",
+	.one_worker = true,
+	.inside = on_deep_stack,
+	.note = note,
+	.why = why,
+	.fib = fib,
+	.fib_typed = fib,
+	.nqueens = nqueens,
+	.uts = uts,
+	.both = both,
+	.flat = flat,
+	.yield = yield,
+	.spawned = spawned,
+};

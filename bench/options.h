@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* options.h - what is to be run, from the command line. */
+#ifndef BENCH_OPTIONS_H
+#define BENCH_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "bench/workload/catalogue.h"
+
+#define BACKENDS 5
+#define WORKERS_LISTED_MOST 32
+#define WORKERS_MOST 4096
+
+extern const char *const backend_names[BACKENDS];
+
+struct options {
+	const struct workload_info *workload[16]; /* in the order named */
+	int workloads;
+	bool backend[BACKENDS];
+	unsigned workers[WORKERS_LISTED_MOST];
+	int workers_listed;
+	int repeat;
+	enum bench_size size;
+	bool json;
+	bool list, help;
+	char *output; /* directory, or NULL */
+	char *file;   /* text whose lines are sorted, or NULL */
+};
+
+/* 0; or -EINVAL after a line on stderr that names the argument. */
+int options_parse(struct options *o, int argc, char **argv);
+void options_help(void);
+void options_list(void);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* catalogue.h - which workloads there are, and how big each one's cases are. */
+#ifndef BENCH_WORKLOAD_CATALOGUE_H
+#define BENCH_WORKLOAD_CATALOGUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum bench_size { SIZE_SMALL, SIZE_MEDIUM, SIZE_LARGE };
+#define SIZES 3
+
+struct workload_info {
+	const char *name;
+	const char *what;   /* one line for --list */
+	const char *metric; /* the time that every backend gives */
+	bool main_job;      /* part of what runs when nothing is named */
+	bool one_worker;    /* by its nature: it is about one worker */
+};
+
+struct bench_case {
+	const char *workload;
+	enum bench_size size;
+	const char *name;
+	size_t n;
+	/* For backends that take hundreds of nanoseconds a task, where the
+	 * metric is per task and a smaller tree gives the same; 0: as n. */
+	size_t n_slow;
+};
+
+extern const struct workload_info workload_infos[];
+extern const size_t workload_info_count;
+extern const struct bench_case bench_cases[];
+extern const size_t bench_case_count;
+
+/* NULL: there is none of that name. */
+const struct workload_info *workload_find(const char *name);
+const struct bench_case *case_find(const char *workload, enum bench_size size, const char *name);
+/* -EINVAL when it is none of small, medium, large. */
+int size_parse(const char *text, enum bench_size *size);
+const char *size_name(enum bench_size size);
+
+#endif

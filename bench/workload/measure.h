@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * measure.h - one measurement: a workload's case on a backend with so many
+ * workers, timed, verified and written out as raw JSON, an object a line.
+ */
+#ifndef BENCH_WORKLOAD_MEASURE_H
+#define BENCH_WORKLOAD_MEASURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/backend/backend.h"
+#include "bench/workload/catalogue.h"
+
+struct measurement {
+	const struct backend *backend;
+	const struct bench_case *bench_case;
+	size_t n; /* the case's n for this backend */
+	unsigned workers;
+	const char *file; /* --file, or NULL */
+	const char *note; /* the backend's own words, after params; or NULL */
+	char params[256];
+	bool verified;
+};
+
+/* One for each workload. 0, or -errno after a message on stderr. */
+int measure_fib(struct measurement *m);
+int measure_nqueens(struct measurement *m);
+int measure_uts(struct measurement *m);
+int measure_sort(struct measurement *m);
+int measure_flat(struct measurement *m);
+int measure_yield(struct measurement *m);
+int measure_mem(struct measurement *m);
+
+/* Add words to m->params, as printf. */
+void params_add(struct measurement *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Something came out wrong: say what, as printf, and remember. */
+void measure_wrong(struct measurement *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Time once(arg) inside the backend's runtime. What is short is run until
+ * TIMED_LEAST_NS have passed, after one run that is not timed.
+ * Returns 0 and the mean of a run in *ns; or -errno after a message.
+ */
+#define TIMED_LEAST_NS 50000000u
+int measure_time(struct measurement *m, void (*once)(void *arg), void *arg, double *ns);
+
+/* better: "lower" or "higher". */
+void measure_emit(const struct measurement *m, const char *metric, const char *unit, const char *better, double value);
+/* What the runtime counted in the last measure_time(), per run. */
+void measure_counters(struct measurement *m);
+
+uint64_t now_ns(void);
+
+#endif
