@@ -121,8 +121,15 @@
  * volatile: gcc before 11.5, 12.4, 13.3 does not take it as said of an asm goto
  * with outputs, and drops a whole section whose outputs nobody reads (its bug
  * 98619). The empty asm behind keeps the outputs' moves off the other edges
- * (its bug 113921).
+ * (its bug 113921); SECTION_GIVE keeps an output from being one variable with
+ * the caller's, which gcc 12.2 then overwrote on the slow exit too.
  */
+#define SECTION_GIVE(to, v) \
+	do { \
+		uintptr_t given_; \
+		__asm__ volatile("movq %1, %0" : "=r"(given_) : "r"(v)); \
+		(to) = (__typeof__(to))given_; \
+	} while (0)
 #define SECTION_RUN(body, outputs, inputs, on_done) \
 	uint64_t p, t, u; \
 	unsigned cuts = 0; \
@@ -201,13 +208,13 @@ SECTION_INLINE int section_push_raw(uintptr_t item)
 SECTION_INLINE int section_pop(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , *item = v);
+	SECTION_RUN(SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(*item, v));
 }
 
 SECTION_INLINE int section_pop_raw(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , *item = v);
+	SECTION_RUN(SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(*item, v));
 }
 
 SECTION_INLINE int section_pop_if(uintptr_t item)
@@ -271,7 +278,7 @@ SECTION_INLINE int section_fair_pop(uintptr_t *item)
 		SECTION_STEP(3)
 		"incl %k[t]\n\t"
 		SECTION_TWICE_CPU
-		"movl %k[t], " SECTION_STR(PERCPU_FAIR) "(%[p])\n", SECTION_AND [v] "=&r"(v), , *item = v);
+		"movl %k[t], " SECTION_STR(PERCPU_FAIR) "(%[p])\n", SECTION_AND [v] "=&r"(v), , SECTION_GIVE(*item, v));
 }
 
 /* ---- free lists ---- */
@@ -308,7 +315,7 @@ SECTION_INLINE int section_list_pop(unsigned list, struct section_node **node)
 		SECTION_STEP(3)
 		SECTION_TWICE_CPU
 		"movq %[t], " SECTION_STR(PERCPU_LIST) "(%[p], %[i], 8)\n", SECTION_AND [v] "=&r"(v),
-		SECTION_AND [i] "r"((uint64_t)list), *node = v);
+		SECTION_AND [i] "r"((uint64_t)list), SECTION_GIVE(*node, v));
 }
 
 SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
@@ -321,7 +328,7 @@ SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
 		SECTION_STEP(2)
 		SECTION_TWICE_CPU
 		"movq $0, " SECTION_STR(PERCPU_LIST) "(%[p], %[i], 8)\n", SECTION_AND [v] "=&r"(v),
-		SECTION_AND [i] "r"((uint64_t)list), *chain = v);
+		SECTION_AND [i] "r"((uint64_t)list), SECTION_GIVE(*chain, v));
 }
 
 SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
