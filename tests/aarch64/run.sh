@@ -18,7 +18,7 @@ for o in ${options+"${options[@]}"}; do
 done
 if [ $# = 0 ]; then
 	set -- //tests/rseq:{probe,section,percpu,pool,ring,ring_stress_plain,ring_stress_delays,ring_stress_twice}_test \
-		//tests/numa:{real,cpuset,quota,sysfs,tier,topology}_test
+		//tests/aarch64:{cut,cut_seeded}_test //tests/numa:{real,cpuset,quota,sysfs,tier,topology}_test
 fi
 ./bazelw "${startup[@]}" build -c opt "${common[@]}" "$@"
 bin=$(./bazelw "${startup[@]}" info -c opt "${common[@]}" bazel-bin)
