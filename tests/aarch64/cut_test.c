@@ -28,10 +28,12 @@
 #define LIST 3
 #define COUNTER 5
 #define LIST_MAX 24
-/* Rounds at each step: with some steps, a section lasts about as long as the
- * time between two signals to one pthread. */
-#define DELAY_NS 100000
-#define SECONDS 4
+/* A section lasts about half the time between two signals to one pthread. */
+#define SECTION_NS_PER_WORKER 100000
+/* It goes on until enough was done and cut (a seeded build: until it shows). */
+#define SECONDS_MIN 4
+#define SECONDS_MAX 40
+#define ENOUGH 2000
 
 struct object {
 	struct section_node node;
@@ -192,9 +194,9 @@ static void *run(void *arg)
 			w->done[which]++;
 		else
 			w->failures[which]++;
-		w->operations++;
+		__atomic_store_n(&w->operations, w->operations + 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&w->cuts, perch_section_cuts, __ATOMIC_RELAXED);
 	}
-	w->cuts = perch_section_cuts;
 	return NULL;
 }
 
@@ -203,14 +205,21 @@ static void on_signal(int sig)
 	(void)sig;
 }
 
+/* How many rounds at each step make a section last that long. */
 static uint32_t rounds_for(uint64_t ns)
 {
-	uint64_t start = harness_now(), each;
+	uint64_t least = UINT64_MAX;
 
-	for (volatile uint32_t i = 0; i < 1000000; i++)
-		;
-	each = (harness_now() - start) / 1000; /* ps; a memory operation more than the sections' loop */
-	return (uint32_t)(ns * 1000 / (each + 1)) + 1;
+	perch_section_delay = 100000;
+	for (int i = 0; i < 5; i++) {
+		uint64_t began = harness_now(), took;
+
+		section_list_put(LIST, NULL); /* leaves the list as it is: empty */
+		took = harness_now() - began;
+		if (took < least)
+			least = took;
+	}
+	return (uint32_t)(ns * 100000 / (least + 1)) + 1;
 }
 
 static void start(void)
@@ -228,8 +237,8 @@ static void start(void)
 	ASSERT_EQ(percpu_start(cpuset_possible(), true), 0);
 	for (int i = 0; i < n_cpus; i++)
 		percpu_activate(cpus[i], 0);
-	perch_section_delay = rounds_for(DELAY_NS);
 	n_workers = 2 * n_cpus;
+	perch_section_delay = rounds_for((uint64_t)n_workers * SECTION_NS_PER_WORKER);
 	if (fake)
 		perch_fast.rseq_offset = (char *)&unseen - (char *)__builtin_thread_pointer();
 }
@@ -257,6 +266,22 @@ static void drain(struct worker *w)
 	}
 }
 
+static bool enough(uint64_t began)
+{
+	uint64_t operations = 0, cuts = 0, ns = harness_now() - began;
+
+	if (ns < SECONDS_MIN * 1000000000ull || ns > SECONDS_MAX * 1000000000ull)
+		return ns > SECONDS_MAX * 1000000000ull;
+#ifdef CUT_TEST_SEEDED
+	return __atomic_load_n(&doubled, __ATOMIC_RELAXED);
+#endif
+	for (int i = 0; i < n_workers; i++) {
+		operations += __atomic_load_n(&worker[i].operations, __ATOMIC_RELAXED);
+		cuts += __atomic_load_n(&worker[i].cuts, __ATOMIC_RELAXED);
+	}
+	return fake ? operations > ENOUGH : operations > ENOUGH && cuts > ENOUGH;
+}
+
 /* True when something was lost or doubled; says what happened. */
 static bool broken(bool move)
 {
@@ -276,7 +301,7 @@ static bool broken(bool move)
 	}
 	for (int i = 0; i < n_workers; i++)
 		pthread_create(&worker[i].pthread, NULL, run, &worker[i]);
-	while (harness_now() - began < SECONDS * 1000000000ull) {
+	while (!enough(began)) {
 		struct worker *w = &worker[harness_random_below((uint64_t)n_workers)];
 		struct timespec pause = {.tv_nsec = (long)harness_random_below(400000)};
 
@@ -320,7 +345,7 @@ static bool broken(bool move)
 }
 
 #ifdef CUT_TEST_SEEDED
-TEST_TIMEOUT(seeded_bug_is_found_when_moved, 60)
+TEST_TIMEOUT(seeded_bug_is_found_when_moved, 90)
 {
 	start();
 	if (n_cpus < 2)
@@ -328,13 +353,13 @@ TEST_TIMEOUT(seeded_bug_is_found_when_moved, 60)
 	EXPECT_TRUE(broken(true));
 }
 #else
-TEST_TIMEOUT(pinned, 60)
+TEST_TIMEOUT(pinned, 90)
 {
 	start();
 	EXPECT_FALSE(broken(false));
 }
 
-TEST_TIMEOUT(moved, 60)
+TEST_TIMEOUT(moved, 90)
 {
 	start();
 	EXPECT_FALSE(broken(true));
@@ -348,7 +373,7 @@ static void run_unseen(void *unused)
 	_exit(broken(false));
 }
 
-TEST_TIMEOUT(control_without_the_kernel_it_breaks, 60)
+TEST_TIMEOUT(control_without_the_kernel_it_breaks, 90)
 {
 	struct probe probe = probe_rseq();
 	struct harness_captured c;
