@@ -42,11 +42,12 @@ static void cut(struct bitmask *set, const struct bitmask *group)
 {
 	int common = 0;
 
+	cpuset_for_each(cpu, set) common += numa_bitmask_isbitset(group, (unsigned)cpu);
 	cpuset_for_each(cpu, set)
-		common += numa_bitmask_isbitset(group, (unsigned)cpu);
-	cpuset_for_each(cpu, set)
+	{
 		if (common && !numa_bitmask_isbitset(group, (unsigned)cpu))
 			numa_bitmask_clearbit(set, (unsigned)cpu);
+	}
 }
 
 static int visit(struct sysfs *s, enum cgroup_version version, const char *directory, void *context)
@@ -103,8 +104,7 @@ int cpuset_possible_in(const char *root, char *error, size_t size)
 	int last = -1, r = sysfs_list(&s, &possible, "/sys/devices/system/cpu/possible");
 
 	if (!r) {
-		cpuset_for_each(cpu, possible)
-			last = cpu;
+		cpuset_for_each(cpu, possible) last = cpu;
 		numa_bitmask_free(possible);
 		if (last < 0)
 			r = sysfs_fail(&s, -EINVAL, "the list is empty", "/sys/devices/system/cpu/possible");

@@ -39,8 +39,7 @@ static inline int cpuset_count(const struct bitmask *set)
 {
 	int n = 0;
 
-	cpuset_for_each(cpu, set)
-		n++;
+	cpuset_for_each(cpu, set) n++;
 	return n;
 }
 

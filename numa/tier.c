@@ -51,14 +51,16 @@ int tier_order(const struct topology *t, int cpu, const struct bitmask *set, str
 		return -ENOMEM;
 	}
 	seen = members + t->nodes;
-	cpuset_for_each(other, set) {
+	cpuset_for_each(other, set)
+	{
 		int node = topology_node_of_cpu(t, other);
 
 		if (node >= 0)
 			members[node]++;
 		own += node == home && other < cpu;
 	}
-	cpuset_for_each(other, set) {
+	cpuset_for_each(other, set)
+	{
 		int node = topology_node_of_cpu(t, other);
 		struct candidate *c = &candidate[n];
 

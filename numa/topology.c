@@ -17,8 +17,7 @@ static int highest(const struct bitmask *set)
 {
 	int last = -1;
 
-	cpuset_for_each(i, set)
-		last = i;
+	cpuset_for_each(i, set) last = i;
 	return last;
 }
 
@@ -64,7 +63,8 @@ static int read_distances(struct sysfs *s, struct topology *t, const struct bitm
 	if (r)
 		return r;
 	p = text;
-	cpuset_for_each(to, online) {
+	cpuset_for_each(to, online)
+	{
 		char *end;
 		long d = strtol(p, &end, 10);
 
@@ -108,7 +108,8 @@ static int read_node(struct sysfs *s, struct topology *t, const struct bitmask *
 		return r;
 	t->node[node].present = true;
 	t->nodes_present++;
-	cpuset_for_each(cpu, cpus) {
+	cpuset_for_each(cpu, cpus)
+	{
 		if (cpu >= t->cpus || t->cpu[cpu].node != -1) {
 			r = sysfs_fail(s, -EINVAL,
 				       cpu >= t->cpus ? "a CPU that is not possible" : "a CPU of another node too",
@@ -226,7 +227,8 @@ static int read_flat(struct sysfs *s, struct topology *t)
 	t->distance[0] = DISTANCE_LOCAL;
 	t->nodes_told = false;
 	snprintf(t->note, sizeof(t->note), "%s" NODE_DIR " is not there: a kernel without NUMA", s->root);
-	cpuset_for_each(cpu, online) {
+	cpuset_for_each(cpu, online)
+	{
 		if (cpu >= t->cpus) {
 			r = sysfs_fail(s, -EINVAL, "a CPU that is not possible", CPU_DIR "/online");
 			break;
@@ -242,7 +244,8 @@ static int read_nodes(struct sysfs *s, struct topology *t, const struct bitmask 
 {
 	int r = 0;
 
-	cpuset_for_each(node, online) {
+	cpuset_for_each(node, online)
+	{
 		r = read_node(s, t, online, node);
 		if (r)
 			return r;
@@ -254,7 +257,8 @@ static int read_nodes(struct sysfs *s, struct topology *t, const struct bitmask 
 /* Each CPU that will be used must be online and have a node. */
 static int mark_allowed(struct sysfs *s, struct topology *t, const struct bitmask *allowed)
 {
-	cpuset_for_each(cpu, allowed) {
+	cpuset_for_each(cpu, allowed)
+	{
 		char what[80];
 
 		if (topology_node_of_cpu(t, cpu) < 0) {
@@ -369,7 +373,8 @@ struct topology *topology_flat(const struct bitmask *allowed, const char *why)
 	t->nodes_present = 1;
 	t->distance[0] = DISTANCE_LOCAL;
 	snprintf(t->note, sizeof(t->note), "%s", why);
-	cpuset_for_each(cpu, allowed) {
+	cpuset_for_each(cpu, allowed)
+	{
 		t->cpu[cpu].node = 0;
 		t->cpu[cpu].allowed = true;
 		t->node[0].cpus++;

@@ -230,9 +230,7 @@ static void start(void)
 	if (!probe.sections)
 		SKIP("no sections: %s", probe.why_not);
 	ASSERT_EQ(cpuset_allowed(&allowed), 0);
-	cpuset_for_each(cpu, allowed)
-		if (n_cpus < WORKERS_MAX / 2)
-			cpus[n_cpus++] = cpu;
+	cpuset_for_each(cpu, allowed) if (n_cpus < WORKERS_MAX / 2) cpus[n_cpus++] = cpu;
 	numa_bitmask_free(allowed);
 	ASSERT_EQ(percpu_start(cpuset_possible(), true), 0);
 	for (int i = 0; i < n_cpus; i++)

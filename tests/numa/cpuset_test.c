@@ -31,8 +31,7 @@ TEST(allowed_follows_the_affinity_mask)
 	int cpu, last = -1;
 
 	ASSERT_EQ(cpuset_allowed(&set), 0);
-	cpuset_for_each(c, set)
-		last = c;
+	cpuset_for_each(c, set) last = c;
 	numa_bitmask_free(set);
 	for (cpu = 0; cpu <= last; cpu += last ? last : 1) { /* the first and the last */
 		cpu_set_t mask;
@@ -57,8 +56,7 @@ TEST(possible_holds_every_allowed_cpu)
 	int possible = cpuset_possible();
 
 	ASSERT_EQ(cpuset_allowed(&set), 0);
-	cpuset_for_each(cpu, set)
-		EXPECT_LT(cpu, possible);
+	cpuset_for_each(cpu, set) EXPECT_LT(cpu, possible);
 	numa_bitmask_free(set);
 	EXPECT_EQ(cpuset_possible_in("", error, sizeof(error)), possible);
 	EXPECT_STREQ(error, "");
@@ -70,7 +68,8 @@ TEST(iteration)
 	static const int expected[] = {0, 63, 64, 127, 1000};
 	int n = 0;
 
-	cpuset_for_each(cpu, set) {
+	cpuset_for_each(cpu, set)
+	{
 		ASSERT_LT(n, 5);
 		EXPECT_EQ(cpu, expected[n]);
 		n++;

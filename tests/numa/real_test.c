@@ -39,8 +39,7 @@ TEST_F(real, agrees_with_libnuma)
 		SKIP("no NUMA here: %s", self->t->note);
 	EXPECT_TRUE(self->t->placement);
 	EXPECT_EQ(topology_nodes(self->t), numa_max_node() + 1);
-	cpuset_for_each(cpu, self->allowed)
-		EXPECT_EQ(topology_node_of_cpu(self->t, cpu), numa_node_of_cpu(cpu));
+	cpuset_for_each(cpu, self->allowed) EXPECT_EQ(topology_node_of_cpu(self->t, cpu), numa_node_of_cpu(cpu));
 	for (int from = 0; from < topology_nodes(self->t); from++) {
 		harness_log("node %d: %d CPUs", from, self->t->node[from].cpus);
 		for (int to = 0; to < topology_nodes(self->t); to++)
@@ -52,7 +51,8 @@ TEST_F(real, every_cpu_robs_all_others)
 {
 	int n = cpuset_count(self->allowed);
 
-	cpuset_for_each(cpu, self->allowed) {
+	cpuset_for_each(cpu, self->allowed)
+	{
 		struct tier_victim v[4096];
 
 		EXPECT_EQ(tier_order(self->t, cpu, self->allowed, v, 4096), n - 1);

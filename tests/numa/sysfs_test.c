@@ -21,8 +21,7 @@ static char *spell(const char *list)
 		return NULL;
 	}
 	text[0] = 0;
-	cpuset_for_each(cpu, set)
-		n += snprintf(text + n, sizeof(text) - (size_t)n, n ? " %d" : "%d", cpu);
+	cpuset_for_each(cpu, set) n += snprintf(text + n, sizeof(text) - (size_t)n, n ? " %d" : "%d", cpu);
 	numa_bitmask_free(set);
 	return text;
 }

@@ -61,7 +61,8 @@ static const char *order(const struct topology *t, int cpu, const struct bitmask
 /* What holds on any machine. */
 TEST_F(tier, everyone_once_nearest_first)
 {
-	cpuset_for_each(cpu, self->all) {
+	cpuset_for_each(cpu, self->all)
+	{
 		struct bitmask *seen = machine_set("0-127");
 		struct tier_victim v[128];
 		int n = tier_order(self->t, cpu, self->all, v, 128);
@@ -99,7 +100,8 @@ TEST_F(tier, thieves_spread)
 		int thieves = 0, node = topology_node_of_cpu(self->t, cpuset_next(self->all, 0));
 
 		numa_bitmask_clearall(first);
-		cpuset_for_each(cpu, self->all) {
+		cpuset_for_each(cpu, self->all)
+		{
 			struct tier_victim v[128];
 			int n = tier_order(self->t, cpu, self->all, v, 128), i = 0;
 
