@@ -70,6 +70,9 @@ int lines_read(struct lines *l, const char *path)
 	return r;
 }
 
+/* Six words of three syllables, and what follows each. */
+#define LINE_MOST 64
+
 /* A few thousand distinct words, so that many lines begin alike. */
 static size_t put_word(char *to, uint64_t number)
 {
@@ -77,13 +80,9 @@ static size_t put_word(char *to, uint64_t number)
 					       "vo",  "wer", "xi", "ya", "zon", "bra", "du",  "fel"};
 	size_t length = 0, syllables = 1 + number % 3;
 
-	for (size_t i = 0; i < syllables; i++) {
-		const char *s = syllable[number >> (4 + 4 * i) & 15];
-		size_t n = strlen(s);
-
-		memcpy(to + length, s, n);
-		length += n;
-	}
+	for (size_t i = 0; i < syllables; i++)
+		for (const char *c = syllable[number >> (4 + 4 * i) & 15]; *c; c++)
+			to[length++] = *c;
 	return length;
 }
 
@@ -92,7 +91,7 @@ int lines_generate(struct lines *l, size_t n)
 	uint64_t state = 1;
 
 	memset(l, 0, sizeof(*l));
-	l->text = malloc(n * 64 + 64);
+	l->text = calloc(n + 1, LINE_MOST);
 	if (!l->text)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {

@@ -43,7 +43,7 @@ void measure_wrong(struct measurement *m, const char *format, ...) __attribute__
  * TIMED_LEAST_NS have passed, after one run that is not timed.
  * Returns 0 and the mean of a run in *ns; or -errno after a message.
  */
-#define TIMED_LEAST_NS 50000000u
+#define TIMED_LEAST_NS UINT64_C(50000000)
 int measure_time(struct measurement *m, void (*once)(void *arg), void *arg, double *ns);
 
 /* better: "lower" or "higher". */

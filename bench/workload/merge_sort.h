@@ -65,10 +65,8 @@ static void SORT_NAME(sort_serial)(const struct SORT_NAME(range) * r)
 	(&(struct SORT_NAME(range)){r->from + half, r->other + half, r->n - half, !r->into_other});
 	if (r->into_other)
 		SORT_NAME(merge_serial)
-		(&(struct SORT_NAME(merge)){r->from, r->from + half, half, r->n - half, r->other});
-	else
-		SORT_NAME(merge_serial)
-		(&(struct SORT_NAME(merge)){r->other, r->other + half, half, r->n - half, r->from});
+	(&(struct SORT_NAME(merge)){r->from, r->from + half, half, r->n - half, r->other});
+	else SORT_NAME(merge_serial)(&(struct SORT_NAME(merge)){r->other, r->other + half, half, r->n - half, r->from});
 }
 
 /* How many of e[0..n) come before *key; with `equal`, those equal to it too. */
