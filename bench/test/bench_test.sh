@@ -51,7 +51,7 @@ has() {
 		done
 	done
 }
-has uts ns_per_node 2
+has uts ns_per_node 3
 has nqueens ns_per_node 1
 has sort ns_per_key 2
 has fib ns_per_fork 1

@@ -19,6 +19,7 @@ const size_t workload_info_count = sizeof(workload_infos) / sizeof(workload_info
 const struct bench_case bench_cases[] = {
 	{"uts", SIZE_SMALL, "tiny-geometric", 0, 0},
 	{"uts", SIZE_SMALL, "tiny-binomial", 0, 0},
+	{"uts", SIZE_SMALL, "tiny-deep", 0, 0},
 	{"uts", SIZE_MEDIUM, "T1", 0, 0},
 	{"uts", SIZE_MEDIUM, "T3", 0, 0},
 	{"uts", SIZE_LARGE, "T1L", 0, 0},

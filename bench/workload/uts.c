@@ -10,6 +10,8 @@
 static const struct uts_tree trees[] = {
 	{"tiny-geometric", "-t 1 -a 3 -d 6 -b 4 -r 19", UTS_GEOMETRIC, 4, 0, 0, 6, 19, {16000, 12839, 6}},
 	{"tiny-binomial", "-t 0 -b 100 -q 0.12 -m 8 -r 42", UTS_BINOMIAL, 100, 0.12, 8, 0, 42, {981, 870, 17}},
+	/* hardly a tree: a few chains, for what happens to deep stacks */
+	{"tiny-deep", "-t 0 -b 20 -q 0.9985 -m 1 -r 19", UTS_BINOMIAL, 20, 0.9985, 1, 0, 19, {13828, 20, 4775}},
 	{"T1", "-t 1 -a 3 -d 10 -b 4 -r 19", UTS_GEOMETRIC, 4, 0, 0, 10, 19, {4130071, 3305118, 10}},
 	{"T3", "-t 0 -b 2000 -q 0.124875 -m 8 -r 42", UTS_BINOMIAL, 2000, 0.124875, 8, 0, 42, {4112897, 3599034, 1572}},
 	{"T1L", "-t 1 -a 3 -d 13 -b 4 -r 29", UTS_GEOMETRIC, 4, 0, 0, 13, 29, {102181082, 81746377, 13}},
