@@ -29,13 +29,16 @@ static bool parse_size(const char *text, bool suffix, uint64_t *value)
 		return false;
 	if (suffix && *end) {
 		switch (*end++) {
-		case 'K': case 'k':
+		case 'K':
+		case 'k':
 			shift = 10;
 			break;
-		case 'M': case 'm':
+		case 'M':
+		case 'm':
 			shift = 20;
 			break;
-		case 'G': case 'g':
+		case 'G':
+		case 'g':
 			shift = 30;
 			break;
 		default:
@@ -49,8 +52,7 @@ static bool parse_size(const char *text, bool suffix, uint64_t *value)
 }
 
 /* The variable's number into *value; 1: it was set, 0: it was not. */
-static int number_from(const char *name, bool suffix, uint64_t least, uint64_t most, const char *want,
-		       uint64_t *value)
+static int number_from(const char *name, bool suffix, uint64_t least, uint64_t most, const char *want, uint64_t *value)
 {
 	const char *text = getenv(name);
 	int saved = errno;

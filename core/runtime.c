@@ -185,7 +185,8 @@ static int check_counts(const struct bitmask *allowed, unsigned *procs, unsigned
 		return -EINVAL;
 	}
 	if (*workers < *procs || *workers > *procs * WORKERS_PER_PROCESSOR) {
-		fprintf(stderr, "perch: workers=%u (PERCH_WORKERS) is not between 1 and %d for each of the %u processors\n",
+		fprintf(stderr,
+			"perch: workers=%u (PERCH_WORKERS) is not between 1 and %d for each of the %u processors\n",
 			*workers, WORKERS_PER_PROCESSOR, *procs);
 		return -EINVAL;
 	}

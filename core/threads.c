@@ -270,8 +270,8 @@ int perch_detach(perch_t handle)
 		return -ESRCH;
 	if (__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_DETACHED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return 0;
-	if (joiner == JOIN_ENDED && __atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false,
-								__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	if (joiner == JOIN_ENDED &&
+	    __atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		thread_free(t);
 		return 0;
 	}

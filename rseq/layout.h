@@ -13,12 +13,12 @@
 #define PERCPU_SHIFT 16
 
 /* Line 0: touched by this CPU's sections; thieves write only `attention`. */
-#define PERCPU_FLAGS 0    /* u32: PERCPU_* flags below; see below */
-#define PERCPU_REQUEST 4  /* u32: somebody wants work from here (see ring.h) */
-#define PERCPU_TAIL 8     /* u32: next free position of the ring */
-#define PERCPU_FAIR 16    /* u64: {head u32, tail u32} of the fair queue */
+#define PERCPU_FLAGS 0   /* u32: PERCPU_* flags below; see below */
+#define PERCPU_REQUEST 4 /* u32: somebody wants work from here (see ring.h) */
+#define PERCPU_TAIL 8    /* u32: next free position of the ring */
+#define PERCPU_FAIR 16   /* u64: {head u32, tail u32} of the fair queue */
 /* Line 1: shared with thieves, changed by CAS or by a section's one store. */
-#define PERCPU_SPLIT 64   /* u64: {head u16, split u16, version u32} */
+#define PERCPU_SPLIT 64 /* u64: {head u16, split u16, version u32} */
 #define PERCPU_SPLIT_SPLIT 66
 /* Lines 2-5: heads of free lists; lines 6-7: counters. */
 #define PERCPU_LIST 128

@@ -4,8 +4,8 @@
 #include "rseq/inject.h"
 #include "rseq/section_lock.h"
 
-void pool_start(struct pool *pool, unsigned list, uint64_t batch,
-		struct pool_node *(*make)(struct pool *, uint32_t), void (*cool)(struct pool *, struct pool_node *))
+void pool_start(struct pool *pool, unsigned list, uint64_t batch, struct pool_node *(*make)(struct pool *, uint32_t),
+		void (*cool)(struct pool *, struct pool_node *))
 {
 	pool->list = list;
 	pool->batch = batch;

@@ -45,8 +45,8 @@ struct pool {
 	struct pool_depot depot[POOL_GROUPS];
 };
 
-void pool_start(struct pool *pool, unsigned list, uint64_t batch,
-		struct pool_node *(*make)(struct pool *, uint32_t), void (*cool)(struct pool *, struct pool_node *));
+void pool_start(struct pool *pool, unsigned list, uint64_t batch, struct pool_node *(*make)(struct pool *, uint32_t),
+		void (*cool)(struct pool *, struct pool_node *));
 
 void *pool_get_slow(struct pool *pool);
 void pool_put_slow(struct pool *pool, void *object);
@@ -64,8 +64,7 @@ static inline void *pool_get(struct pool *pool)
 /* Give an object back; from any CPU, any pthread. */
 static inline void pool_put(struct pool *pool, void *object)
 {
-	if (__builtin_expect(section_list_push(pool->list, (struct section_node *)object, pool->batch) ==
-				     SECTION_DONE,
+	if (__builtin_expect(section_list_push(pool->list, (struct section_node *)object, pool->batch) == SECTION_DONE,
 			     1))
 		return;
 	pool_put_slow(pool, object);

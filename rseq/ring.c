@@ -161,9 +161,8 @@ unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted)
 		}
 		if (word_head(word) == word_split(word))
 			return RING_EMPTY | asked;
-		if (wanted &&
-		    __atomic_load_n(&a->slot[(uint16_t)(word_split(word) - 1) % RING_CAPACITY], __ATOMIC_RELAXED) !=
-			    wanted)
+		if (wanted && __atomic_load_n(&a->slot[(uint16_t)(word_split(word) - 1) % RING_CAPACITY],
+					      __ATOMIC_RELAXED) != wanted)
 			return RING_EMPTY | asked; /* the newest shared one is not it either */
 		ring_take_back(a);
 	}

@@ -15,7 +15,8 @@
 #ifndef PERCH_RSEQ_SECTION_X86_64_H
 #define PERCH_RSEQ_SECTION_X86_64_H
 
-/* clang-format off: assembly keeps its columns */
+/* assembly keeps its columns */
+/* clang-format off */
 
 #define SECTION_STR_(x) #x
 #define SECTION_STR(x) SECTION_STR_(x)

@@ -91,8 +91,7 @@ void idle_notify(void)
 	while (__atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST)) {
 		/* rule A; and of several that notify at once, one is enough */
 		none = 0;
-		if (!__atomic_compare_exchange_n(&idle.searching, &none, 1, false, __ATOMIC_SEQ_CST,
-						 __ATOMIC_SEQ_CST))
+		if (!__atomic_compare_exchange_n(&idle.searching, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return;
 		w = choose();
 		if (w) {

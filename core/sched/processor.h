@@ -17,7 +17,7 @@
 struct processor {
 	int cpu;
 	int node;
-	uint64_t forced_at; /* when its queue was last forced, ns; limits how often */
+	uint64_t forced_at;         /* when its queue was last forced, ns; limits how often */
 	struct processor **victims; /* whom to rob, nearest first */
 	unsigned victim_count;
 	/* Inbox: threads made ready from where this CPU's queue could not be

@@ -38,8 +38,9 @@ int sched_check(void)
 		return 0;
 	case SCHED_FORKED:
 		if (!__atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
-			fprintf(stderr, "perch: process %d is the child of a fork() of a running perch program: it may exec, "
-					"but its workers do not exist, so perch calls fail with -EPERM\n",
+			fprintf(stderr,
+				"perch: process %d is the child of a fork() of a running perch program: it may exec, "
+				"but its workers do not exist, so perch calls fail with -EPERM\n",
 				(int)getpid());
 		return -EPERM;
 	default:

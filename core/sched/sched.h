@@ -42,7 +42,7 @@ struct sched {
 	struct processor_set *set; /* rcu_dereference; workers are QSBR readers */
 	struct worker *workers;
 	unsigned worker_count;
-	bool crowded; /* more workers than processors */
+	bool crowded;           /* more workers than processors */
 	unsigned default_class; /* of stacks */
 };
 

@@ -57,8 +57,8 @@ int worker_start(struct worker *w)
 
 	if (!cpu)
 		return -ENOMEM;
-	w->signal_stack = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	w->signal_stack =
+		mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (w->signal_stack == MAP_FAILED) {
 		CPU_FREE(cpu);
 		return -ENOMEM;

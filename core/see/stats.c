@@ -67,7 +67,8 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	struct perch_stats s;
 
 	gather(&s);
-	fprintf(f, "perch: %u processors, %u workers, %.3f s; operations by %s%s%s; guards by %s; stacks of %zu bytes\n",
+	fprintf(f,
+		"perch: %u processors, %u workers, %.3f s; operations by %s%s%s; guards by %s; stacks of %zu bytes\n",
 		sched.set->count, sched.worker_count, (double)elapsed_ns * 1e-9,
 		probe->sections ? "rseq" : "a lock per CPU", probe->sections ? "" : ": ",
 		probe->sections ? "" : probe->why_not, stack_guard_name(), config->stack_size);

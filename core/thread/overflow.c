@@ -22,8 +22,7 @@ static void report(struct thread *t, uintptr_t address)
 	int n = snprintf(line, sizeof(line),
 			 "perch: thread '%s' (%#llx) overflowed its stack of %zu bytes: "
 			 "address %#lx is in its guard; backtrace:\n",
-			 t->name ? t->name : "", (unsigned long long)thread_handle(t), s->size,
-			 (unsigned long)address);
+			 t->name ? t->name : "", (unsigned long long)thread_handle(t), s->size, (unsigned long)address);
 
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) != n)
 		return;

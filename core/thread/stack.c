@@ -34,7 +34,7 @@ struct slab {
 static struct {
 	pthread_mutex_t lock;
 	struct pool pool[STACK_CLASSES];
-	char *cut[STACK_CLASSES];  /* next stack of the unfinished slab */
+	char *cut[STACK_CLASSES];   /* next stack of the unfinished slab */
 	size_t left[STACK_CLASSES]; /* bytes behind it */
 	struct slab *slabs;
 	size_t page;
@@ -205,7 +205,7 @@ unsigned stack_class_of(size_t bytes)
 	unsigned class = 0;
 
 	while (stack_class_size(class) < bytes)
-		class++;
+		class ++;
 	return class;
 }
 

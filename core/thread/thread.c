@@ -46,8 +46,8 @@ static struct pool_node *thread_make(struct pool *p, uint32_t group)
 int thread_start(void)
 {
 	for (range_size = RANGE_MOST; range_size >= RANGE_LEAST; range_size /= 2) {
-		void *p = mmap(NULL, range_size, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		void *p = mmap(NULL, range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			       -1, 0);
 
 		if (p == MAP_FAILED)
 			continue;

@@ -48,7 +48,7 @@ enum {
 };
 
 struct thread {
-	union { /* the first three words are a pool_node while it is free */
+	union {                      /* the first three words are a pool_node while it is free */
 		void *sp;            /* started, not running: where its stack was left */
 		void *(*fn)(void *); /* not started */
 	};

@@ -53,7 +53,10 @@ struct perch_config {
 	uint32_t stats;
 };
 
-#define PERCH_CONFIG_INIT {0, 0, 0, PERCH_GUARD_AUTO, PERCH_RSEQ_AUTO, 0}
+#define PERCH_CONFIG_INIT                                                                                              \
+	{                                                                                                              \
+		0, 0, 0, PERCH_GUARD_AUTO, PERCH_RSEQ_AUTO, 0                                                          \
+	}
 
 /* Bounds of a stack, in bytes of reserved addresses. */
 #define PERCH_STACK_MIN ((size_t)16 << 10)

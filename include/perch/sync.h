@@ -23,7 +23,10 @@ typedef struct perch_waitgroup {
 } perch_waitgroup_t;
 
 #define PERCH_WAITGROUP_MAGIC 0x77677267u
-#define PERCH_WAITGROUP_INIT {0, 0, PERCH_WAITGROUP_MAGIC, 0}
+#define PERCH_WAITGROUP_INIT                                                                                           \
+	{                                                                                                              \
+		0, 0, PERCH_WAITGROUP_MAGIC, 0                                                                         \
+	}
 
 /* All return 0 or -EINVAL (NULL, or not initialised). */
 int perch_waitgroup_init(perch_waitgroup_t *wg);

@@ -58,13 +58,14 @@ SECTION_INLINE int perch_stack_has_room(void)
 {
 #if defined(__x86_64__)
 	uintptr_t offset;
-	__asm__ goto("movq perch_stack_limit@gottpoff(%%rip), %0\n\t"
-		     "cmpq %%fs:(%0), %%rsp\n\t"
-		     "jb %l[no]"
-		     : "=&r"(offset)
-		     :
-		     : "cc", "memory"
-		     : no);
+	/* volatile: gcc 12.2 drops an asm goto whose outputs nobody reads (its bug 98619) */
+	__asm__ volatile goto("movq perch_stack_limit@gottpoff(%%rip), %0\n\t"
+			      "cmpq %%fs:(%0), %%rsp\n\t"
+			      "jb %l[no]"
+			      : "=&r"(offset)
+			      :
+			      : "cc", "memory"
+			      : no);
 	return 1;
 no:
 	return 0;
@@ -167,7 +168,8 @@ static inline int perch_sync(perch_call_t *call)
  * PERCH_TASK0 to PERCH_TASK4, and PERCH_VOID_TASK0 to 4 for no result. The
  * name_fork() of a runtime that is not running leaves the work to name_sync().
  */
-/* clang-format off: columns of back-slashes help nobody */
+/* columns of back-slashes help nobody */
+/* clang-format off */
 #define PERCH_TASK0(R, name) \
 	PERCH_TASK_(R, name, (void), (), , \
 		(struct name##_task *perch_x_), )
@@ -268,8 +270,7 @@ static inline int perch_sync(perch_call_t *call)
  * Returns 0 or -EINVAL (body is NULL, end < begin, or the runtime is not
  * running); nothing has been called then.
  */
-int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t lo, size_t hi, void *context),
-	      void *context);
+int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t lo, size_t hi, void *context), void *context);
 
 /*
  * perch_reduce - as perch_for, and fold what the pieces made into one value.

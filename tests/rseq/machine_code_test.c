@@ -227,7 +227,7 @@ static bool starts(const char *text, const char *with)
 /* What is wrong with having this instruction there, or NULL. */
 static const char *objection(const char *text)
 {
-	static const char *const never[] = {"lock ",   "mfence", "lfence", "sfence", "call",
+	static const char *const never[] = {"lock ",   "mfence",   "lfence", "sfence", "call",
 					    "syscall", "sysenter", "int ",   "cpuid",  "serialize"};
 
 	for (unsigned i = 0; i < sizeof(never) / sizeof(never[0]); i++)
@@ -281,8 +281,8 @@ static struct verdict walk(const char *function)
 }
 
 static const char *const paths[] = {
-	"path_task_fork", "path_task_claim", "path_fork",     "path_typed_fork", "path_typed_sync",  "path_push",
-	"path_pop",       "path_pop_if",     "path_fair_push", "path_fair_pop",   "path_pool_get",    "path_pool_put",
+	"path_task_fork", "path_task_claim", "path_fork",      "path_typed_fork",  "path_typed_sync", "path_push",
+	"path_pop",       "path_pop_if",     "path_fair_push", "path_fair_pop",    "path_pool_get",   "path_pool_put",
 	"path_publish",   "path_list_take",  "path_list_put",  "path_counter_add",
 };
 

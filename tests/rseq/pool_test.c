@@ -87,7 +87,8 @@ static void flush(const int *cpus, int n)
 	}
 }
 
-FIXTURE(pool) {
+FIXTURE(pool)
+{
 	int cpus[64];
 	int n;
 	struct percpu *a;

@@ -152,8 +152,9 @@ static void *flapper_run(void *seed)
 		if (tail != __atomic_load_n(&a->tail, __ATOMIC_ACQUIRE) ||
 		    head != __atomic_load_n(&a->fair_head, __ATOMIC_ACQUIRE) ||
 		    end != __atomic_load_n(&a->fair_tail, __ATOMIC_ACQUIRE))
-			stress_break("CPU %d's queue changed while it had no processor: tail %u to %u, fair %u,%u to %u,%u",
-				     cpu, tail, a->tail, head, end, a->fair_head, a->fair_tail);
+			stress_break(
+				"CPU %d's queue changed while it had no processor: tail %u to %u, fair %u,%u to %u,%u",
+				cpu, tail, a->tail, head, end, a->fair_head, a->fair_tail);
 		percpu_activate(cpu, 0);
 		sleep_ns((long)(stress_random(&random) % 2000000));
 	}
@@ -167,6 +168,42 @@ static uint64_t operations(void)
 	for (unsigned i = 0; i < n_workers; i++)
 		sum += __atomic_load_n(&workers[i].operations, __ATOMIC_RELAXED);
 	return sum;
+}
+
+/*
+ * Where sections and the handler's own take longer than it is from signal to
+ * signal, which depends on how busy the machine is, nobody gets on, and nobody
+ * comes to choose another delay. Only this pthread gets no signals.
+ */
+static void no_delay(void)
+{
+#ifdef PERCH_SECTION_DELAY
+	__atomic_store_n(&perch_section_delay, 0, __ATOMIC_RELAXED);
+#endif
+}
+
+static void wait_for_round(const struct stress_options *o, double end)
+{
+	uint64_t before = operations();
+	unsigned still = 0;
+
+	while (now() < end && !stress_broken() && !(o->operations && before >= o->operations)) {
+		uint64_t sum;
+
+		sleep_ns(2000000);
+		sum = operations();
+		still = sum == before ? still + 1 : 0;
+		before = sum;
+		if (still >= 10)
+			no_delay();
+	}
+	__atomic_store_n(&stress_floor.stop, true, __ATOMIC_RELAXED);
+	/* again and again: one may be choosing a delay just now */
+	for (unsigned i = 0; i < n_working; i++)
+		while (__atomic_load_n(&workers[i].tid, __ATOMIC_ACQUIRE)) {
+			no_delay();
+			sleep_ns(1000000);
+		}
 }
 
 static uint64_t sum_of(enum stress_count c)
@@ -191,8 +228,8 @@ static void account(void)
 	for (unsigned i = 0; i < n_cpus; i++)
 		asked += percpu_of(cpus[i])->request;
 	if (asked != sum_of(COUNT_asked))
-		stress_break("%" PRIu64 " requests were left, but %" PRIu64 " were answered or are there", sum_of(COUNT_asked),
-			     asked);
+		stress_break("%" PRIu64 " requests were left, but %" PRIu64 " were answered or are there",
+			     sum_of(COUNT_asked), asked);
 	if (counted != expected)
 		stress_break("the counters say %" PRIu64 ", but %" PRIu64 " were added", counted, expected);
 }
@@ -215,9 +252,7 @@ static int run_round(const struct stress_options *o, double deadline)
 		return -r;
 	if (o->flap && (r = pthread_create(&flapper, NULL, flapper_run, (void *)stress_random(&random_state))))
 		return -r;
-	while (now() < end && !stress_broken() && !(o->operations && operations() >= o->operations))
-		sleep_ns(2000000);
-	__atomic_store_n(&stress_floor.stop, true, __ATOMIC_RELAXED);
+	wait_for_round(o, end);
 	if (o->migrate)
 		pthread_join(mover, NULL);
 	if (o->flap)
@@ -241,7 +276,8 @@ static void report(const struct stress_options *o, const struct probe *probe, do
 	       o->flap ? ", processors taken away and put back" : "");
 	if (!probe->sections)
 		printf("# no sections: %s\n", probe->why_not);
-	printf("# operations %" PRIu64 " in %.1f s and %u rounds, seed %" PRIu64 "\n#", operations(), seconds, rounds, o->seed);
+	printf("# operations %" PRIu64 " in %.1f s and %u rounds, seed %" PRIu64 "\n#", operations(), seconds, rounds,
+	       o->seed);
 	for (unsigned c = 0; c < COUNTS; c++)
 		printf("%s %s %" PRIu64, c && c % 6 == 0 ? "\n#" : "", names[c], sum_of((enum stress_count)c));
 	printf("\n");

@@ -17,8 +17,10 @@ struct stress_options {
 	uint64_t seed;
 };
 
-#define STRESS_OPTIONS_INIT \
-	{.seconds = 5, .signal_hz = 20000, .migrate = false, .flap = true, .round_seconds = 0.5, .seed = 1}
+#define STRESS_OPTIONS_INIT                                                                                            \
+	{                                                                                                              \
+		.seconds = 5, .signal_hz = 20000, .migrate = false, .flap = true, .round_seconds = 0.5, .seed = 1      \
+	}
 
 /*
  * ring_stress - run it, and print what happened to stdout.

@@ -41,11 +41,16 @@ static double number(const char *text, const char *option, double least, double 
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"seconds", required_argument, NULL, 's'},   {"operations", required_argument, NULL, 'n'},
-		{"workers-per-cpu", required_argument, NULL, 'w'}, {"migrate", no_argument, NULL, 'm'},
-		{"signals", required_argument, NULL, 'z'},   {"no-flap", no_argument, NULL, 'f'},
-		{"round", required_argument, NULL, 'r'},     {"seed", required_argument, NULL, 'e'},
-		{"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0},
+		{"seconds", required_argument, NULL, 's'},
+		{"operations", required_argument, NULL, 'n'},
+		{"workers-per-cpu", required_argument, NULL, 'w'},
+		{"migrate", no_argument, NULL, 'm'},
+		{"signals", required_argument, NULL, 'z'},
+		{"no-flap", no_argument, NULL, 'f'},
+		{"round", required_argument, NULL, 'r'},
+		{"seed", required_argument, NULL, 'e'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	struct stress_options o = STRESS_OPTIONS_INIT;
 	double seconds = 0;

@@ -13,17 +13,19 @@
 #define STRESS_TEST_F TEST_F
 #endif
 
-FIXTURE(ring) {
+FIXTURE(ring)
+{
 	struct stress_options options;
 };
 
-FIXTURE_VARIANT(ring) {
+FIXTURE_VARIANT(ring)
+{
 	bool migrate, flap;
 };
 
-FIXTURE_VARIANT_ADD(ring, pinned) {.migrate = false, .flap = false};
-FIXTURE_VARIANT_ADD(ring, moved) {.migrate = true, .flap = false};
-FIXTURE_VARIANT_ADD(ring, processors_come_and_go) {.migrate = true, .flap = true};
+FIXTURE_VARIANT_ADD(ring, pinned){.migrate = false, .flap = false};
+FIXTURE_VARIANT_ADD(ring, moved){.migrate = true, .flap = false};
+FIXTURE_VARIANT_ADD(ring, processors_come_and_go){.migrate = true, .flap = true};
 
 FIXTURE_SETUP(ring)
 {

@@ -10,19 +10,21 @@
 #include "tests/harness/harness.h"
 #include "tests/rseq/area.h"
 
-FIXTURE(ring) {
+FIXTURE(ring)
+{
 	struct percpu *a;
 	int cpu;
 	uintptr_t out[RING_CAPACITY];
 };
 
-FIXTURE_VARIANT(ring) {
+FIXTURE_VARIANT(ring)
+{
 	uint32_t start;
 };
 
-FIXTURE_VARIANT_ADD(ring, from_0) {0};
-FIXTURE_VARIANT_ADD(ring, at_16_bit_wrap) {UINT16_MAX - 3};
-FIXTURE_VARIANT_ADD(ring, at_32_bit_wrap) {UINT32_MAX - 3};
+FIXTURE_VARIANT_ADD(ring, from_0){0};
+FIXTURE_VARIANT_ADD(ring, at_16_bit_wrap){UINT16_MAX - 3};
+FIXTURE_VARIANT_ADD(ring, at_32_bit_wrap){UINT32_MAX - 3};
 
 FIXTURE_SETUP(ring)
 {

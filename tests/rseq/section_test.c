@@ -9,18 +9,20 @@
 #include "tests/harness/harness.h"
 #include "tests/rseq/area.h"
 
-FIXTURE(section) {
+FIXTURE(section)
+{
 	struct percpu *a;
 	struct percpu before;
 };
 
-FIXTURE_VARIANT(section) {
+FIXTURE_VARIANT(section)
+{
 	uint32_t start;
 };
 
-FIXTURE_VARIANT_ADD(section, from_0) {0};
-FIXTURE_VARIANT_ADD(section, at_16_bit_wrap) {UINT16_MAX - 1};
-FIXTURE_VARIANT_ADD(section, at_32_bit_wrap) {UINT32_MAX - 1};
+FIXTURE_VARIANT_ADD(section, from_0){0};
+FIXTURE_VARIANT_ADD(section, at_16_bit_wrap){UINT16_MAX - 1};
+FIXTURE_VARIANT_ADD(section, at_32_bit_wrap){UINT32_MAX - 1};
 
 FIXTURE_SETUP(section)
 {
@@ -149,7 +151,7 @@ TEST_F(section, publish)
 		ASSERT_EQ(section_push(i), SECTION_DONE);
 	EXPECT_SLOW_UNLESS_ACTIVE(section_publish());
 	a->split |= version << 32;
-	a->request = 1; /* does not matter to it */
+	a->request = 1;                             /* does not matter to it */
 	ASSERT_EQ(section_publish(), SECTION_DONE); /* 3 of 5 */
 	EXPECT_EQ(area_split(a), (uint16_t)(variant->start + 3));
 	ASSERT_EQ(section_publish(), SECTION_DONE); /* 1 of 2 */

@@ -102,8 +102,8 @@ uintptr_t item_queue(struct hoard *h)
 	number = h->item[--h->length];
 	state = GET(items[number].state);
 	if (state & 1) {
-		stress_break("item %" PRIu32 " is doubled: worker %" PRIu32 " holds it while it is queued (generation %" PRIu64
-			     ")",
+		stress_break("item %" PRIu32 " is doubled: worker %" PRIu32
+			     " holds it while it is queued (generation %" PRIu64 ")",
 			     number, h->worker, state >> 1);
 		return 0;
 	}
@@ -130,7 +130,8 @@ void item_consume(struct hoard *h, uintptr_t word, const char *from)
 		return;
 	}
 	if (!is_queued(word)) {
-		stress_break("item %" PRIu32 " is doubled: %s returned generation %" PRIu32 " again, now at %" PRIu64 " (%s)",
+		stress_break("item %" PRIu32 " is doubled: %s returned generation %" PRIu32 " again, now at %" PRIu64
+			     " (%s)",
 			     (uint32_t)word - 1, from, (uint32_t)(word >> 32), GET(item->state) >> 1,
 			     GET(item->state) & 1 ? "queued" : "free");
 		return; /* it has its place already */
@@ -182,10 +183,12 @@ static void found(uintptr_t word, const char *where, int cpu)
 	if (!item)
 		stress_break("%s of CPU %d holds %#" PRIxPTR ", which was never pushed", where, cpu, word);
 	else if (!is_queued(word))
-		stress_break("item %" PRIu32 " is doubled: still in %s of CPU %d at generation %" PRIu32 ", and at %" PRIu64,
+		stress_break("item %" PRIu32 " is doubled: still in %s of CPU %d at generation %" PRIu32
+			     ", and at %" PRIu64,
 			     (uint32_t)word - 1, where, cpu, (uint32_t)(word >> 32), item->state >> 1);
 	else if (item->place++)
-		stress_break("item %" PRIu32 " is doubled: in %s of CPU %d and elsewhere", (uint32_t)word - 1, where, cpu);
+		stress_break("item %" PRIu32 " is doubled: in %s of CPU %d and elsewhere", (uint32_t)word - 1, where,
+			     cpu);
 }
 
 void item_account(struct hoard *hoards, unsigned n_hoards, const int *cpus, unsigned n)
@@ -201,8 +204,8 @@ void item_account(struct hoard *hoards, unsigned n_hoards, const int *cpus, unsi
 		uint32_t fair = a->fair_tail - a->fair_head;
 
 		if (length > RING_CAPACITY || (uint16_t)(split - head) > length || fair > FAIR_CAPACITY) {
-			stress_break("CPU %d's positions are wrong: head %u split %u tail %u, fair %u to %u", cpus[i], head,
-				     split, a->tail, a->fair_head, a->fair_tail);
+			stress_break("CPU %d's positions are wrong: head %u split %u tail %u, fair %u to %u", cpus[i],
+				     head, split, a->tail, a->fair_head, a->fair_tail);
 			continue;
 		}
 		if (a->flags != (percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE) || a->lock)
@@ -217,8 +220,8 @@ void item_account(struct hoard *hoards, unsigned n_hoards, const int *cpus, unsi
 			struct item *item = &items[hoards[i].item[k]];
 
 			if (item->place++ || item->state & 1)
-				stress_break("item %" PRIu32 " is doubled: worker %u holds it and it is %s", hoards[i].item[k],
-					     i, item->state & 1 ? "queued" : "held elsewhere");
+				stress_break("item %" PRIu32 " is doubled: worker %u holds it and it is %s",
+					     hoards[i].item[k], i, item->state & 1 ? "queued" : "held elsewhere");
 		}
 	for (uint32_t i = 0; i < item_count; i++)
 		if (!items[i].place) {

@@ -17,7 +17,19 @@ struct stress_floor stress_floor;
 static __thread struct worker *self __attribute__((tls_model("initial-exec")));
 
 enum operation {
-	PUSH, POP, JOIN, PUBLISH, TAKE_BACK, STEAL_OWN, STEAL, ASK, FORCE, FAIR_PUSH, FAIR_POP, ADD, OPERATIONS
+	PUSH,
+	POP,
+	JOIN,
+	PUBLISH,
+	TAKE_BACK,
+	STEAL_OWN,
+	STEAL,
+	ASK,
+	FORCE,
+	FAIR_PUSH,
+	FAIR_POP,
+	ADD,
+	OPERATIONS
 };
 
 /* In 256ths. A worker keeps a mood for a while, so that queues fill, run dry,
@@ -26,13 +38,13 @@ static const struct mood {
 	uint8_t weight[OPERATIONS];
 } moods[] = {
 	/*  PUSH POP JOIN PUBL BACK OWN STEAL ASK FORCE FPUSH FPOP ADD */
-	{{ 80,  70,  30,   5,   5,   2,  10,   6,   1,   20,  20,   7 }}, /* as in life */
-	{{ 200, 10,   4,   2,   0,   0,   2,   2,   1,   30,   3,   2 }}, /* filling */
-	{{ 10, 180,   0,   0,  16,   2,   4,   2,   1,    5,  32,   4 }}, /* draining */
-	{{ 60,  40,   0,  60,  50,   6,  20,   4,   1,    6,   6,   3 }}, /* hovering: shares and takes back */
-	{{ 30,  10,   0,   4,   0,  20, 150,  20,   4,    8,   8,   2 }}, /* robbing */
-	{{ 8,    8, 200,   0,   0,   0,  20,   8,   2,    4,   4,   2 }}, /* forking and joining */
-	{{ 20,  20,   0,   4,   4,   2,  30,   4,  10,   70,  80,  12 }}, /* forcing, fair queue */
+	{{80, 70, 30, 5, 5, 2, 10, 6, 1, 20, 20, 7}},  /* as in life */
+	{{200, 10, 4, 2, 0, 0, 2, 2, 1, 30, 3, 2}},    /* filling */
+	{{10, 180, 0, 0, 16, 2, 4, 2, 1, 5, 32, 4}},   /* draining */
+	{{60, 40, 0, 60, 50, 6, 20, 4, 1, 6, 6, 3}},   /* hovering: shares and takes back */
+	{{30, 10, 0, 4, 0, 20, 150, 20, 4, 8, 8, 2}},  /* robbing */
+	{{8, 8, 200, 0, 0, 0, 20, 8, 2, 4, 4, 2}},     /* forking and joining */
+	{{20, 20, 0, 4, 4, 2, 30, 4, 10, 70, 80, 12}}, /* forcing, fair queue */
 };
 
 #define MOODS (sizeof(moods) / sizeof(moods[0]))

@@ -11,7 +11,8 @@
 #include "tests/rseq/stress_item.h"
 
 /* What happened, counted. The names are printed as they stand. */
-/* clang-format off: a table */
+/* a table */
+/* clang-format off */
 #define STRESS_COUNTS(X) \
 	X(pushed) X(popped) X(joined) X(published) X(taken_back) X(steals) X(stolen) X(asked) X(answered) \
 	X(forced_reveals) X(forced_fair) X(force_refused) X(fair_pushed) X(fair_popped) X(empty) X(full) X(fair_full) \
@@ -38,9 +39,9 @@ struct worker {
 struct stress_floor {
 	const int *cpus;
 	unsigned n_cpus;
-	const int *producers_cpu;  /* by worker; -1: any */
-	unsigned signal_hz;        /* 0: no timer signals */
-	bool stop;                 /* the round is over */
+	const int *producers_cpu; /* by worker; -1: any */
+	unsigned signal_hz;       /* 0: no timer signals */
+	bool stop;                /* the round is over */
 };
 
 extern struct stress_floor stress_floor;
