@@ -2,6 +2,7 @@
 #include "rseq/barrier.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -28,9 +29,14 @@ int barrier_register(void)
 	return (int)(r ? r : membarrier(MEMBARRIER_RSEQ, MEMBARRIER_FLAG_CPU, 0));
 }
 
-/* A barrier that fails after the probe passed leaves nothing that is safe. */
-static void must(long r)
+/* A barrier that fails after the probe passed leaves nothing that is safe; but
+ * the kernel may be short of memory for its list of CPUs, and that passes. */
+static void must(int command, unsigned flags, int cpu)
 {
+	long r;
+
+	while ((r = membarrier(command, flags, cpu)) == -ENOMEM)
+		sched_yield();
 	if (r) {
 		fprintf(stderr, "perch: membarrier was refused after it had worked: error %ld\n", -r);
 		abort();
@@ -40,7 +46,7 @@ static void must(long r)
 void barrier_cpu(int cpu)
 {
 #ifndef PERCH_SEED_NO_BARRIER
-	must(membarrier(MEMBARRIER_RSEQ, MEMBARRIER_FLAG_CPU, cpu));
+	must(MEMBARRIER_RSEQ, MEMBARRIER_FLAG_CPU, cpu);
 #else
 	(void)cpu;
 	(void)must;
@@ -49,5 +55,5 @@ void barrier_cpu(int cpu)
 
 void barrier_all(void)
 {
-	must(membarrier(MEMBARRIER_RSEQ, 0, 0));
+	must(MEMBARRIER_RSEQ, 0, 0);
 }

@@ -115,7 +115,10 @@ unsigned ring_push_slow(uintptr_t item)
 		word = word_load(a);
 		if ((uint16_t)(tail_load(a) - word_head(word)) >= RING_CAPACITY)
 			return RING_FULL | asked;
-		/* a request came, or it was cut too often, or there is room by now */
+		/* a request came, or there is room by now; or it is cut each time (a
+		 * debugger that single-steps), and then there must be another way */
+		if (++spins > FROZEN_SPINS)
+			return RING_FROZEN | asked;
 	}
 }
 
@@ -155,8 +158,10 @@ unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted)
 			 * it came (or we did) since the section looked */
 			uintptr_t top = __atomic_load_n(&a->slot[(tail - 1) % RING_CAPACITY], __ATOMIC_RELAXED);
 
-			if ((wanted && top != wanted) || ++spins > SECTION_RETRIES)
+			if (wanted && top != wanted)
 				return RING_EMPTY | asked;
+			if (++spins > FROZEN_SPINS)
+				return RING_FROZEN | asked;
 			continue;
 		}
 		if (word_head(word) == word_split(word))
