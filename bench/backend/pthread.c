@@ -14,6 +14,7 @@
 #include "bench/backend/backend.h"
 #include "bench/backend/deep_stack.h"
 #include "bench/backend/pthread_crowd.h"
+#include "bench/workload/fib.h"
 #include "bench/workload/nqueens.h"
 
 /* Levels with a thread per node. More was slower: a thread is 20-40 us. */
@@ -58,14 +59,6 @@ static void child_wait(struct child *c)
 		pthread_join(c->t, NULL);
 }
 
-/* Not the plain "serial" form: that one must not be inlined, and is as slow. */
-__attribute__((noinline, noclone, optimize("no-optimize-sibling-calls"))) static uint64_t fib_serial(int n)
-{
-	if (n < 2)
-		return (uint64_t)n;
-	return fib_serial(n - 1) + fib_serial(n - 2);
-}
-
 struct fib_call {
 	int n, level;
 	uint64_t result;
@@ -78,7 +71,7 @@ static void *fib_thread(void *arg)
 	struct child child;
 
 	if (call->level == FIB_CUTOFF || call->n < 2) {
-		call->result = fib_serial(call->n);
+		call->result = fib_walk(call->n);
 		return NULL;
 	}
 	child_start(&child, fib_thread, &a);
@@ -102,20 +95,6 @@ struct place_call {
 	uint64_t result;
 };
 
-static uint64_t place_serial(uint32_t all, uint32_t columns, uint32_t left, uint32_t right)
-{
-	uint64_t count = 0;
-
-	if (columns == all)
-		return 1;
-	for (uint32_t safe = queens_safe(all, columns, left, right); safe; safe &= safe - 1) {
-		uint32_t square = safe & -safe;
-
-		count += place_serial(all, columns | square, (left | square) << 1, (right | square) >> 1);
-	}
-	return count;
-}
-
 static void *place_thread(void *arg)
 {
 	struct place_call *call = arg, below[QUEENS_MOST];
@@ -123,7 +102,7 @@ static void *place_thread(void *arg)
 	int children = 0;
 
 	if (call->level == QUEENS_CUTOFF || call->columns == call->all) {
-		call->result = place_serial(call->all, call->columns, call->left, call->right);
+		call->result = queens_walk(call->all, call->columns, call->left, call->right);
 		return NULL;
 	}
 	for (uint32_t safe = queens_safe(call->all, call->columns, call->left, call->right); safe; safe &= safe - 1) {

@@ -6,35 +6,13 @@
 
 #include "bench/backend/backend.h"
 #include "bench/backend/deep_stack.h"
+#include "bench/workload/fib.h"
 #include "bench/workload/measure.h"
 #include "bench/workload/nqueens.h"
 
-/* Two real calls: neither inlined into itself nor turned into a loop, as the
- * forks that it is compared with cannot be either. */
-__attribute__((noinline, noclone, optimize("no-optimize-sibling-calls"))) static uint64_t fib(int n)
-{
-	if (n < 2)
-		return (uint64_t)n;
-	return fib(n - 1) + fib(n - 2);
-}
-
-static uint64_t place(uint32_t all, uint32_t columns, uint32_t left, uint32_t right)
-{
-	uint64_t count = 0;
-
-	if (columns == all)
-		return 1;
-	for (uint32_t safe = queens_safe(all, columns, left, right); safe; safe &= safe - 1) {
-		uint32_t square = safe & -safe;
-
-		count += place(all, columns | square, (left | square) << 1, (right | square) >> 1);
-	}
-	return count;
-}
-
 static uint64_t nqueens(int n)
 {
-	return place((1u << n) - 1, 0, 0, 0);
+	return queens_walk((1u << n) - 1, 0, 0, 0);
 }
 
 static struct uts_totals uts(const struct uts_tree *tree)
@@ -154,8 +132,8 @@ const struct backend backend = {
 	.inside = on_deep_stack,
 	.note = note,
 	.why = why,
-	.fib = fib,
-	.fib_typed = fib,
+	.fib = fib_walk,
+	.fib_typed = fib_walk,
 	.nqueens = nqueens,
 	.uts = uts,
 	.both = both,

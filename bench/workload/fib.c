@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* fib.c - the naive fib(n): nothing but calls, so what is timed is the fork and the join. */
+#include "bench/workload/fib.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "bench/workload/measure.h"
+
+/* Neither inlined into itself nor turned into a loop, as the forks that it is
+ * compared with cannot be either. */
+__attribute__((noinline)) uint64_t fib_walk(int n)
+{
+	uint64_t a, b;
+
+	if (n < 2)
+		return (uint64_t)n;
+	a = fib_walk(n - 1);
+	b = fib_walk(n - 2);
+	__asm__("" : "+r"(b)); /* so the second call is not the last thing done */
+	return a + b;
+}
 
 struct fib_run {
 	struct measurement *m;

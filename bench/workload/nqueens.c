@@ -22,6 +22,20 @@ static uint64_t count_placements(uint32_t all, uint32_t columns, uint32_t left, 
 	return count;
 }
 
+uint64_t queens_walk(uint32_t all, uint32_t columns, uint32_t left, uint32_t right)
+{
+	uint64_t count = 0;
+
+	if (columns == all)
+		return 1;
+	for (uint32_t safe = queens_safe(all, columns, left, right); safe; safe &= safe - 1) {
+		uint32_t square = safe & -safe;
+
+		count += queens_walk(all, columns | square, (left | square) << 1, (right | square) >> 1);
+	}
+	return count;
+}
+
 struct queens_run {
 	struct measurement *m;
 	uint64_t expected;

@@ -16,4 +16,7 @@ static inline uint32_t queens_safe(uint32_t all, uint32_t columns, uint32_t left
 	return all & ~(columns | left | right);
 }
 
+/* Solutions from here on, by plain calls: the serial backend, and below a cut-off. */
+uint64_t queens_walk(uint32_t all, uint32_t columns, uint32_t left, uint32_t right);
+
 #endif
