@@ -17,8 +17,10 @@ static void park_commit(void *arg)
 	inject();
 	if (__atomic_compare_exchange_n(&t->park, &expected, PARK_PARKED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return;
-	/* it was notified on the way */
-	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
+	/* It was notified on the way. Taken by an exchange, not by a store: a store
+	 * may wait in the store buffer until after this thread has run on this CPU
+	 * and looked for what it waits for, and then wipe out a second unpark. */
+	__atomic_exchange_n(&t->park, PARK_EMPTY, __ATOMIC_ACQUIRE);
 	sched_ready(t);
 }
 
@@ -29,7 +31,7 @@ static void park_foreign(struct thread *t)
 	if (__atomic_compare_exchange_n(&t->park, &expected, PARK_PARKED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		while (__atomic_load_n(&t->park, __ATOMIC_ACQUIRE) == PARK_PARKED)
 			syscall(SYS_futex, &t->park, FUTEX_WAIT_PRIVATE, PARK_PARKED, NULL, NULL, 0);
-	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
+	__atomic_exchange_n(&t->park, PARK_EMPTY, __ATOMIC_ACQUIRE); /* as in park_commit() */
 }
 
 void park(enum park_reason reason)
@@ -58,6 +60,7 @@ void park(enum park_reason reason)
 void unpark(struct thread *t)
 {
 	struct worker *w;
+	uint32_t old;
 
 	inject();
 	/* read before the exchange: a foreign waiter may be gone after it */
@@ -66,9 +69,13 @@ void unpark(struct thread *t)
 			syscall(SYS_futex, &t->park, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 		return;
 	}
-	if (__atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL) != PARK_PARKED)
+	/* PARKED -> EMPTY in one step, for the reason given in park_commit() */
+	old = __atomic_load_n(&t->park, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&t->park, &old, old == PARK_PARKED ? PARK_EMPTY : PARK_NOTIFIED, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	if (old != PARK_PARKED)
 		return;
-	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
 	w = worker_self();
 	if (w)
 		w->stats.unparks++;
