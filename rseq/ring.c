@@ -202,8 +202,13 @@ static enum ring_result fair_slow(uintptr_t *item, bool push)
 	}
 }
 
-enum ring_result ring_fair_push_slow(uintptr_t item)
+unsigned ring_fair_push_slow(uintptr_t item)
 {
+	struct percpu *a = percpu_here();
+
+	if (a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) &&
+	    __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL))
+		return RING_FULL | RING_ASKED;
 	return fair_slow(&item, true);
 }
 

@@ -66,7 +66,7 @@ enum ring_result {
 /* The slow ways; the inlined ones below try the section first. */
 unsigned ring_push_slow(uintptr_t item);
 unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted);
-enum ring_result ring_fair_push_slow(uintptr_t item);
+unsigned ring_fair_push_slow(uintptr_t item);
 enum ring_result ring_fair_pop_slow(uintptr_t *item);
 
 /* On this CPU: put an item on top. DONE, FULL, FROZEN, NOT_HERE; ASKED. */
@@ -93,8 +93,12 @@ static inline unsigned ring_pop_if(uintptr_t item)
 	return ring_pop_slow(&item, item);
 }
 
-/* On this CPU, first in, first out. A full fair queue is RING_FULL. */
-static inline enum ring_result ring_fair_push(uintptr_t item)
+/*
+ * On this CPU, first in, first out. A full fair queue is FULL. With a request
+ * on the line it is FULL | ASKED, the request taken: the item is the answer to
+ * it, and shall be put where others reach it (the fair queue is private).
+ */
+static inline unsigned ring_fair_push(uintptr_t item)
 {
 	if (__builtin_expect(section_fair_push(item) == SECTION_DONE, 1))
 		return RING_DONE;

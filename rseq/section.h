@@ -19,7 +19,8 @@
  *   push_raw, pop_raw, pop_if_raw: the same, but a.request does not matter
  *   publish():    if a.flags != ACTIVE: SLOW;  n = u16(a.tail - a.split);  if n == 0: SLOW
  *                                                 COMMIT a.split += (n + 1) / 2  (release)
- *   fair_push(v): if a.flags != ACTIVE: SLOW;  if a.fair.tail - a.fair.head >= FAIR_CAPACITY: SLOW
+ *   fair_push(v): if a.flags != ACTIVE or a.request: SLOW
+ *                 if a.fair.tail - a.fair.head >= FAIR_CAPACITY: SLOW
  *                 a.fair_slot[a.fair.tail] = v;           COMMIT a.fair.tail += 1
  *   fair_pop():   if a.flags != ACTIVE: SLOW;  if a.fair.head == a.fair.tail: SLOW
  *                 v = a.fair_slot[a.fair.head];           COMMIT a.fair.head += 1

@@ -272,7 +272,7 @@ SECTION_INLINE int section_publish(void)
 
 SECTION_INLINE int section_fair_push(uintptr_t item)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_CHECK_ATTENTION
 		"ldp %w[s], %w[t], [%[p], #" SECTION_STR(PERCPU_FAIR) "]\n\t"
 		"sub %w[u], %w[t], %w[s]\n\t"
 		"cmp %w[u], #" SECTION_STR(FAIR_CAPACITY) "\n\t"

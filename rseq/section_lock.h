@@ -123,7 +123,7 @@ static inline int lock_fair_push(uintptr_t item)
 	LOCKED_OPERATION({
 		uint32_t tail = LOCK_GET(a->fair_tail);
 
-		if (tail - LOCK_GET(a->fair_head) < FAIR_CAPACITY) {
+		if (tail - LOCK_GET(a->fair_head) < FAIR_CAPACITY && !__atomic_load_n(&a->request, __ATOMIC_ACQUIRE)) {
 			LOCK_SET(a->fair_slot[tail % FAIR_CAPACITY], item);
 			LOCK_SET(a->fair_tail, tail + 1);
 			done = SECTION_DONE;

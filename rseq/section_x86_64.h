@@ -249,7 +249,7 @@ SECTION_INLINE int section_publish(void)
 
 SECTION_INLINE int section_fair_push(uintptr_t item)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_CHECK_ATTENTION
 		"movl " SECTION_STR(PERCPU_FAIR) "+4(%[p]), %k[t]\n\t"
 		"movl %k[t], %k[u]\n\t"
 		"subl " SECTION_STR(PERCPU_FAIR) "(%[p]), %k[u]\n\t"

@@ -324,8 +324,11 @@ static void finish(struct thread *t)
 		thread_free(t);
 		return;
 	}
-	if (joiner != JOIN_DETACHED)
-		joiner = __atomic_exchange_n(&t->joiner, JOIN_ENDED, __ATOMIC_ACQ_REL);
+	/* one that waits already has it: nobody who comes now may take it from him */
+	while (joiner != JOIN_DETACHED &&
+	       !__atomic_compare_exchange_n(&t->joiner, &joiner, joiner ? JOIN_TAKEN : JOIN_ENDED, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
 	if (joiner == JOIN_DETACHED) {
 		if (t->flags & THREAD_NEVER_RAN)
 			fprintf(stderr, "perch: detached thread %s never ran: no stack to be had\n",
@@ -405,7 +408,8 @@ void perch_switch_first(switch_hook hook, void *arg)
 	sched_end();
 }
 
-/* Hook: the yielding thread has been saved. */
+/* Hook: the yielding thread has been saved. If somebody wants work, it is what
+ * they get: the overflow queue is in everybody's reach. */
 static void yield_commit(void *arg)
 {
 	if (__builtin_expect(ring_fair_push((uintptr_t)arg) != RING_DONE, 0))

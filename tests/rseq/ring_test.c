@@ -295,6 +295,17 @@ TEST_F(ring, fair_queue_is_first_in_first_out)
 	EXPECT_EQ(ring_fair_length(self->a), FAIR_CAPACITY);
 }
 
+/* Else a worker may sleep on its request while the one who yields has left the
+ * ring and is not yet in the fair queue (tests/model, FAIR_PUSH_IGNORES_REQUEST). */
+TEST_F(ring, fair_queue_sends_an_answer_to_a_request_elsewhere)
+{
+	EXPECT_TRUE(ring_ask(self->a));
+	EXPECT_EQ(ring_fair_push(1), RING_FULL | RING_ASKED);
+	EXPECT_EQ(self->a->request, 0);
+	EXPECT_EQ(ring_fair_length(self->a), 0);
+	EXPECT_EQ(ring_fair_push(1), RING_DONE);
+}
+
 TEST_F(ring, nobody_waits_long_for_a_frozen_queue)
 {
 	uintptr_t item = 0;

@@ -191,8 +191,11 @@ TEST_F(section, fair)
 	EXPECT_EQ(a->fair_head, variant->start + FAIR_CAPACITY);
 	EXPECT_SLOW(section_fair_pop(&item));
 	EXPECT_SLOW_UNLESS_ACTIVE(section_fair_push(7));
-	a->request = 1; /* does not matter to it */
+	a->request = 1;
+	EXPECT_SLOW(section_fair_push(8));
+	a->request = 0;
 	EXPECT_EQ(section_fair_push(8), SECTION_DONE);
+	a->request = 1; /* does not matter to a pop */
 	EXPECT_EQ(section_fair_pop(&item), SECTION_DONE);
 	EXPECT_EQ(item, 8);
 }
