@@ -12,7 +12,7 @@ def openmp_backend(name, srcs, backend, compiler, lacks = ""):
     """
     sources = [s for s in srcs if s.endswith(".c")]
     if lacks:
-        cmd = "printf '#!/bin/sh\\necho \\047{\"skipped\":\"%s\"}\\047\\n' '{lacks}' >$@ && chmod 755 $@".format(lacks = lacks)
+        cmd = "echo '#!/bin/sh' >$@; echo \"echo '{\\\"skipped\\\":\\\"%s\\\"}'\" >>$@; chmod 755 $@" % lacks
     else:
         cmd = " ".join([
             compiler,
