@@ -189,7 +189,6 @@ static __attribute__((noinline)) void *run_inline(struct worker *w, struct threa
 	void *(*fn)(void *) = t->fn;
 	void *arg = t->arg;
 
-	t->joiner = JOIN_TAKEN;
 	t->flags |= THREAD_INLINE | THREAD_STARTED;
 	t->stack = self->stack;
 	t->stack_class = self->stack_class;
@@ -232,8 +231,14 @@ int perch_join(perch_t handle, void **result)
 			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
 #if JOIN_INLINE
 		if (!t->stack && fits_here(self, t) && section_pop_if((uintptr_t)t) == SECTION_DONE) {
-			void *value = run_inline(worker_self(), self, t);
+			void *value;
 
+			if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_HERE, false, __ATOMIC_ACQUIRE,
+							 __ATOMIC_RELAXED)) {
+				sched_ready(t); /* detached meanwhile, or somebody waits for it */
+				return -EINVAL;
+			}
+			value = run_inline(worker_self(), self, t);
 			if (result)
 				*result = value;
 			thread_free(t);
@@ -241,15 +246,19 @@ int perch_join(perch_t handle, void **result)
 		}
 #endif
 		if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE))
-			while ((joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE)) == (uintptr_t)self)
+						__ATOMIC_ACQUIRE)) {
+			/* when it is no longer us, it is TAKEN, for us */
+			while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
 				park(PARK_JOIN);
+			goto ended;
+		}
 		if (joiner != JOIN_ENDED)
-			return -EINVAL; /* detached or joined meanwhile */
+			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL; /* joined or detached meanwhile */
 	}
 	/* of two that find it ended, one frees it */
 	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return -ESRCH;
+ended:
 	if (t->flags & THREAD_NEVER_RAN)
 		r = -ENOMEM;
 	else if (result)

@@ -35,7 +35,8 @@ enum {
 	JOIN_ENDED = 1,    /* has ended; nobody has joined it yet */
 	JOIN_TAKEN = 2,    /* has ended, and its joiner is freeing it */
 	JOIN_DETACHED = 3, /* frees itself */
-	JOIN_LAST = 3,
+	JOIN_HERE = 4,     /* runs on its joiner's stack */
+	JOIN_LAST = 4,
 };
 
 enum {
