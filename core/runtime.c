@@ -288,13 +288,16 @@ int perch_stop(void)
 	r = sched_check();
 	if (r)
 		return r;
-	/* threads may create others and call anything meanwhile */
-	while (!all_ended()) {
+	/* Threads may create others and call anything meanwhile. The lock is held
+	 * for each look: what is counted is there only until another's stop. */
+	pthread_mutex_lock(&starting);
+	while (sched_up() && !all_ended()) {
+		pthread_mutex_unlock(&starting);
 		nanosleep(&nap, NULL);
 		if (nap.tv_nsec < 2000000)
 			nap.tv_nsec *= 2;
+		pthread_mutex_lock(&starting);
 	}
-	pthread_mutex_lock(&starting);
 	if (!sched_up()) {
 		r = -EINVAL; /* another stopped it first */
 		goto out;
