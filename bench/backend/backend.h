@@ -35,7 +35,6 @@ struct crowd {
 struct backend {
 	const char *name;
 	bool slow_tasks; /* takes the smaller case where there is one */
-	bool one_worker; /* runs with one worker only, whatever is asked */
 
 	/* Bring the runtime up and down. 0 or -errno. Outside what is timed. */
 	int (*start)(unsigned workers);

@@ -69,6 +69,8 @@ static int fill(struct measurement *m, const struct arguments *a)
 	m->bench_case = case_find(a->workload, a->size, a->bench_case);
 	if (!m->bench_case)
 		return bad("no such workload, or no such case and size of it:", a->workload);
+	if (workers != 1 && workload_find(a->workload)->one_worker)
+		return bad("with this workload --workers must be 1, not", a->workers);
 	m->workers = (unsigned)workers;
 	m->file = a->file;
 	m->n = backend.slow_tasks && m->bench_case->n_slow ? m->bench_case->n_slow : m->bench_case->n;

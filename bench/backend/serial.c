@@ -128,7 +128,6 @@ static const char *why(const char *workload, const char *case_name)
 
 const struct backend backend = {
 	.name = "serial",
-	.one_worker = true,
 	.inside = on_deep_stack,
 	.note = note,
 	.why = why,

@@ -91,6 +91,9 @@ expect 2 'is a directory' sort "--file=$dir"
 expect 2 'none of the named workloads sorts' fib "--file=$dir/text"
 expect 2 'output=/proc/nothing' "--output=/proc/nothing"
 
+"$here/bench_perch" --workload=mem --case=parked --size=small --workers=2 2>"$dir/err" && fail "mem with two workers"
+grep -q 'must be 1' "$dir/err" || fail "nobody said that mem takes one worker"
+
 # --- results that are wrong ---
 for w in "uts tiny-geometric" "nqueens 8" "sort keys" "sort lines" "fib fib" "fib-typed fib" "flat flat" "yield yield" \
 	"mem spawned" "mem parked"; do
