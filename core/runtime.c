@@ -42,8 +42,11 @@ static void in_child(void)
 		return;
 	__atomic_store_n(&sched.state, SCHED_FORKED, __ATOMIC_RELEASE);
 	/* the queues hold what the parent will run: nothing here may take it */
-	for (unsigned i = 0; i < set->count; i++)
+	for (unsigned i = 0; i < set->count; i++) {
 		__atomic_store_n(&processor_area(set->processor[i])->flags, 0, __ATOMIC_RELEASE);
+		cds_wfcq_init(&set->processor[i]->inbox_head, &set->processor[i]->inbox_tail);
+	}
+	spill_forget();
 }
 
 static void hook_fork(void)

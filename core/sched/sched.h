@@ -59,7 +59,13 @@ int sched_check(void);
 
 /* The thread that runs this: a perch thread, or the stand-in of a foreign
  * pthread, which can park too. Never NULL. */
-struct thread *sched_self(void);
+struct thread *sched_foreign_self(void);
+static inline struct thread *sched_self(void)
+{
+	struct worker *w = worker_self();
+
+	return w ? w->current : sched_foreign_self();
+}
 
 /*
  * Any pthread: put an item where it will be run: on top of this CPU's ring, or
@@ -104,5 +110,7 @@ uintptr_t spill_take(void);
 bool spill_empty(void);
 int spill_start(unsigned highest_node);
 void spill_stop(void);
+/* In the child of a fork(): they are empty from now on, whoever holds a lock. */
+void spill_forget(void);
 
 #endif

@@ -16,6 +16,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include <perch/task.h>
+
 #include "core/sched/idle.h"
 #include "core/sched/sched.h"
 #include "rseq/inject.h"
@@ -63,6 +65,12 @@ void spill_stop(void)
 		}
 		queue[i].tail = NULL;
 	}
+}
+
+void spill_forget(void)
+{
+	for (unsigned i = 0; i < nodes; i++)
+		__atomic_store_n(&queue[i].length, 0, __ATOMIC_RELAXED);
 }
 
 static unsigned node_here(void)
@@ -184,7 +192,10 @@ uintptr_t spill_take(void)
 
 		if (!n)
 			continue;
-		/* the oldest is run now; of the others it shall be on top */
+		/* it is long since they were touched, and soon they will be */
+		for (unsigned k = 0; k < n; k++)
+			__builtin_prefetch((void *)(item[k] & ~PERCH_TASK_TAG), 1);
+		/* the oldest is run now; the next oldest shall be on top */
 		for (unsigned k = n - 1; k > 0; k--)
 			sched_ready_item_always(item[k]);
 		return item[0];

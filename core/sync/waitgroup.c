@@ -143,6 +143,8 @@ int perch_waitgroup_wait(perch_waitgroup_t *wg)
 	word = __atomic_load_n(&wg->word, __ATOMIC_ACQUIRE);
 	if (!(uint32_t)word)
 		return 0;
+	if (sched_check() == -EPERM)
+		return -EPERM; /* nobody is left who could wake us */
 	lock(wg);
 	word = __atomic_load_n(&wg->word, __ATOMIC_ACQUIRE);
 	do {

@@ -36,7 +36,8 @@ int perch_waitgroup_destroy(perch_waitgroup_t *wg);
  * is unchanged then. Wakes all waiters at zero. Does not switch threads. */
 int perch_waitgroup_add(perch_waitgroup_t *wg, int n);
 int perch_waitgroup_done(perch_waitgroup_t *wg);
-/* Wait until the count is zero. May switch threads; blocks a foreign pthread. */
+/* Wait until the count is zero. May switch threads; blocks a foreign pthread.
+ * -EPERM in the child of a fork() when the count is not zero. */
 int perch_waitgroup_wait(perch_waitgroup_t *wg);
 
 #pragma GCC visibility pop
