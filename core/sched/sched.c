@@ -56,11 +56,14 @@ int sched_check(void)
 static pthread_mutex_t foreign_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct thread *foreign_free;
 static pthread_key_t foreign_key;
+static __thread struct thread *foreign_thread;
 
 static void foreign_end(void *arg)
 {
 	struct thread *t = arg;
 
+	/* a later destructor of this pthread may call perch once more */
+	foreign_thread = NULL;
 	pthread_mutex_lock(&foreign_lock);
 	t->next = foreign_free;
 	foreign_free = t;
@@ -72,10 +75,10 @@ static void foreign_make_key(void)
 	pthread_key_create(&foreign_key, foreign_end);
 }
 
-static struct thread *foreign_self(void)
+struct thread *sched_foreign_self(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	static __thread struct thread *self;
+	struct thread *self = foreign_thread;
 
 	if (self)
 		return self;
@@ -93,15 +96,9 @@ static struct thread *foreign_self(void)
 		}
 		*self = (struct thread){.flags = THREAD_FOREIGN, .generation = 1};
 	}
+	foreign_thread = self;
 	pthread_setspecific(foreign_key, self);
 	return self;
-}
-
-struct thread *sched_self(void)
-{
-	struct worker *w = worker_self();
-
-	return w ? w->current : foreign_self();
 }
 
 /* ---- making ready ---- */
