@@ -103,10 +103,11 @@ struct thread *sched_foreign_self(void)
 
 /* ---- making ready ---- */
 
-static bool push(uintptr_t item)
+/* The section said SLOW: find out why, make room, tell who asked. */
+static __attribute__((noinline)) bool push_slow(uintptr_t item)
 {
 	for (;;) {
-		unsigned r = ring_push(item);
+		unsigned r = ring_push_slow(item);
 
 		if (r == RING_DONE)
 			return true;
@@ -126,6 +127,11 @@ static bool push(uintptr_t item)
 			return true;
 		return false;
 	}
+}
+
+static inline __attribute__((always_inline)) bool push(uintptr_t item)
+{
+	return __builtin_expect(section_push(item) == SECTION_DONE, 1) || push_slow(item);
 }
 
 bool sched_ready_item(uintptr_t item)

@@ -40,17 +40,18 @@ static struct {
 	size_t page;
 	bool mprotect;
 	bool told;
-	bool scarce;
 	long maps_left; /* that mprotect may still use up */
 	uint64_t stacks, bytes;
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+bool stack_is_scarce;
 
 static void say_once(const char *what)
 {
 	if (!all.told)
 		fprintf(stderr, "perch: %s; threads that need a new stack fail with -ENOMEM until others end\n", what);
 	all.told = true;
-	__atomic_store_n(&all.scarce, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&stack_is_scarce, true, __ATOMIC_RELAXED);
 }
 
 /* 0, or an error with nothing changed */
@@ -180,7 +181,7 @@ int stack_start(enum perch_guard wanted)
 	if (all.mprotect && wanted == PERCH_GUARD_MADVISE)
 		return -ENOTSUP;
 	all.maps_left = max_map_count() - MAPS_SPARE;
-	all.told = all.scarce = false;
+	all.told = stack_is_scarce = false;
 	all.stacks = all.bytes = 0;
 	for (unsigned c = 0; c < STACK_CLASSES; c++) {
 		all.left[c] = 0;
@@ -223,11 +224,6 @@ void stack_put(struct stack *s)
 bool stack_in_guard(const struct stack *s, uintptr_t address)
 {
 	return address - (uintptr_t)s->base < all.page;
-}
-
-bool stack_scarce(void)
-{
-	return __atomic_load_n(&all.scarce, __ATOMIC_RELAXED);
 }
 
 const char *stack_guard_name(void)

@@ -76,7 +76,11 @@ bool stack_in_guard(const struct stack *s, uintptr_t address);
 
 /* True once a stack could not be made: from then on a thread gets its stack
  * when it is created, so that the creator hears of a failure. */
-bool stack_scarce(void);
+extern bool stack_is_scarce;
+static inline bool stack_scarce(void)
+{
+	return __atomic_load_n(&stack_is_scarce, __ATOMIC_RELAXED);
+}
 
 /* For reports: "madvise" or "mprotect"; stacks made so far, bytes reserved. */
 const char *stack_guard_name(void);

@@ -17,6 +17,8 @@
 
 #include <perch/thread.h>
 
+#include "rseq/pool.h"
+
 struct stack;
 
 /* Why a thread sleeps; shown in dumps. */
@@ -72,14 +74,60 @@ _Static_assert(sizeof(struct thread) == 64, "a thread that has not started costs
 int thread_start(void);
 void thread_stop(void);
 
-/* A descriptor with every field but name, generation set to its resting
- * value; NULL when there is no memory. */
-struct thread *thread_new(void);
-/* Give it back; its handle is void from now on. */
-void thread_free(struct thread *t);
+/* Where they come from, and the range that they lie in; thread.c. */
+extern struct pool thread_pool;
+extern char *thread_range;
+extern size_t thread_range_used;
 
-perch_t thread_handle(const struct thread *t);
+#define THREAD_HANDLE_BITS 48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more  \
+			       */
+
+/* A descriptor with every field but sp and arg set to its resting value; NULL
+ * when there is no memory. */
+static inline struct thread *thread_new(void)
+{
+	struct thread *t = pool_get(&thread_pool);
+
+	if (__builtin_expect(!t, 0))
+		return NULL;
+	t->next = NULL;
+	t->stack = NULL;
+	t->joiner = 0;
+	t->name = NULL;
+	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
+	t->flags = 0;
+	t->reason = PARK_NONE;
+	if (!t->generation)
+		t->generation = 1;
+	return t;
+}
+
+/* Give it back; its handle is void from now on. */
+void thread_free_name(struct thread *t);
+static inline void thread_free(struct thread *t)
+{
+	uint16_t next = (uint16_t)(t->generation + 1);
+
+	if (__builtin_expect(t->name != NULL, 0))
+		thread_free_name(t);
+	__atomic_store_n(&t->generation, next ? next : 1, __ATOMIC_RELAXED);
+	pool_put(&thread_pool, t);
+}
+
+static inline perch_t thread_handle(const struct thread *t)
+{
+	return (perch_t)t->generation << THREAD_HANDLE_BITS | (uintptr_t)t;
+}
+
 /* The thread of a handle, or NULL when the handle was never one, or is void. */
-struct thread *thread_of(perch_t handle);
+static inline struct thread *thread_of(perch_t handle)
+{
+	uintptr_t p = handle & (((uintptr_t)1 << THREAD_HANDLE_BITS) - 1);
+	struct thread *t = (struct thread *)p;
+
+	if (p - (uintptr_t)thread_range >= __atomic_load_n(&thread_range_used, __ATOMIC_RELAXED) || p % sizeof(*t))
+		return NULL;
+	return __atomic_load_n(&t->generation, __ATOMIC_RELAXED) == handle >> THREAD_HANDLE_BITS ? t : NULL;
+}
 
 #endif
