@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REPEAT_DEFAULT 3
+#define REPEAT_DEFAULT 5
 #define REPEAT_MOST 1000
 
 const char *const backend_names[BACKENDS] = {"serial", "perch", "pthread", "omp", "libomp"};

@@ -3,7 +3,6 @@
  * main.c - the program of each backend: one measurement, as raw JSON on stdout.
  *
  *	bench_NAME --workload=W --size=S --case=C --workers=N [--file=PATH]
- *	bench_NAME --compiler
  *
  * Exit status: 0 measured, 1 measured and found wrong, 2 bad arguments, 3 could
  * not be measured. What this backend does not have is {"skipped":"why"} and 0.
@@ -114,14 +113,6 @@ int main(int argc, char **argv)
 	struct measurement m = {.backend = &backend, .verified = true};
 	int r;
 
-	if (argc == 2 && !strcmp(argv[1], "--compiler")) {
-#ifdef __clang__
-		puts("clang " __clang_version__);
-#else
-		puts("gcc " __VERSION__);
-#endif
-		return 0;
-	}
 	r = parse(argc, argv, &a);
 	if (!r)
 		r = fill(&m, &a);

@@ -15,10 +15,12 @@
 #define SORT_NAME(x) key_##x
 #define SORT_ELEMENT uint64_t
 #define SORT_LESS(a, b) (*(a) < *(b))
+#define SORT_NO_BRANCH
 #include "bench/workload/merge_sort.h"
 #undef SORT_NAME
 #undef SORT_ELEMENT
 #undef SORT_LESS
+#undef SORT_NO_BRANCH
 
 #define SORT_NAME(x) line_##x
 #define SORT_ELEMENT struct line
