@@ -6,6 +6,7 @@
 #include "core/sched/idle.h"
 #include "core/sched/park.h"
 #include "core/sched/sched.h"
+#include "core/thread/stack.h"
 
 void perch_call_run(perch_task_t *task)
 {
@@ -23,14 +24,30 @@ int perch_task_fork_slow(perch_task_t *task)
 	return r;
 }
 
-/* The stack is nearly used up: have it run on one of its own. False: there is
- * none; so it is run here after all, and the guard is there if it must be. */
-static bool run_elsewhere(perch_task_t *task)
+/*
+ * The stack is nearly used up: have the task run on one of its own, four times
+ * as large, so that a recursion however deep changes stacks a few times only
+ * (what is not touched costs addresses, no memory). False: there is none; so
+ * it is run here after all, and the guard is there if it must be.
+ */
+static bool run_elsewhere(perch_task_t *task, unsigned class)
 {
-	struct thread *t = sched_admit((uintptr_t)task | PERCH_TASK_TAG);
+	struct stack *s = NULL;
+	struct thread *t;
 
-	if (!t) /* refused: the state says HERE */
+	class = class + 2 < STACK_CLASSES ? class + 2 : STACK_CLASSES - 1;
+	while (!s && class > sched.default_class)
+		s = stack_get(class--);
+	if (!s)
+		s = stack_get(sched.default_class);
+	if (!s)
 		return false;
+	t = carrier_new(task, s->class);
+	if (!t) { /* refused: the state says HERE */
+		stack_put(s);
+		return false;
+	}
+	t->stack = s;
 	sched_ready(t);
 	return true;
 }
@@ -51,7 +68,7 @@ int perch_task_sync_slow(perch_task_t *task)
 			worker_self()->stats.reveals++;
 			idle_notify();
 		}
-		if ((r & ~RING_ASKED) == RING_DONE && (perch_stack_has_room() || !run_elsewhere(task)))
+		if ((r & ~RING_ASKED) == RING_DONE && (perch_stack_has_room() || !run_elsewhere(task, self->stack_class)))
 			return 1;
 	}
 	if (__atomic_compare_exchange_n(&task->state, &state, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
