@@ -197,15 +197,30 @@ static uintptr_t old_end(void)
 	return ring_steal(a, &item, 1) ? item : 0;
 }
 
-/* Every 61st round: whoever would otherwise come last. */
+/* Every 61st round: whoever would otherwise come last. Each of the four is
+ * first in its turn, or one that is never empty would keep off the others. */
 COLD static uintptr_t fair_round(struct worker *w)
 {
-	uintptr_t item;
+	uintptr_t item = 0;
+	unsigned first = w->fair_rounds++;
 
 	w->rounds = SCHED_FAIR_ROUND;
-	if ((item = (uintptr_t)processor_collect(w->home)) || (item = fair_pop()) || (item = old_end()))
-		return item;
-	return spill_empty() ? 0 : spill_take();
+	for (unsigned i = 0; i < 4 && !item; i++) {
+		switch ((first + i) % 4) {
+		case 0:
+			item = (uintptr_t)processor_collect(w->home);
+			break;
+		case 1:
+			item = fair_pop();
+			break;
+		case 2:
+			item = old_end();
+			break;
+		default:
+			item = spill_empty() ? 0 : spill_take();
+		}
+	}
+	return item;
 }
 
 /*

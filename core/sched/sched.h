@@ -8,7 +8,7 @@
  * Order in which a worker takes what to run next (sched_next):
  *	the ring's top; then the fair queue and the inbox, in turn; then the
  *	node's overflow queue. Every 61st round the inbox, the fair queue, the
- *	ring's old end and the overflow queue come first, so that no runnable
+ *	ring's old end and the overflow queue come first, in turn, so that no runnable
  *	thread waits for ever, whatever the others do.
  */
 #ifndef PERCH_SCHED_SCHED_H

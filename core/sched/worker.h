@@ -29,6 +29,7 @@ struct worker {
 	struct processor *home; /* the processor whose CPU it is pinned to */
 	uint32_t rounds;        /* scheduling rounds left until a fair one; never 0 between */
 	uint32_t index;
+	uint32_t fair_rounds; /* so far: whose turn it is in the next */
 	uint64_t random;
 	uint64_t spin_ns; /* how long it searches before it sleeps */
 	struct worker_stats stats;
