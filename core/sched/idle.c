@@ -97,7 +97,7 @@ void idle_notify(void)
 		if (w) {
 			self = worker_self();
 			if (self)
-				self->stats.wakes++;
+				stat_add(&self->stats.wakes, 1);
 			wake(w);
 			return;
 		}
@@ -165,7 +165,7 @@ static bool last_look(struct worker *w)
 			percpu_pass_lock(processor_area(set->processor[i]));
 	else
 		barrier_all();
-	w->stats.barriers++;
+	stat_add(&w->stats.barriers, 1);
 	return anything();
 }
 
@@ -191,7 +191,7 @@ bool idle_sleep(struct worker *w, bool searching)
 	/* else somebody has chosen us meanwhile, and its wake is on the way */
 	since = clock_ns();
 	urcu_qsbr_thread_offline();
-	w->stats.sleeps++;
+	stat_add(&w->stats.sleeps, 1);
 	while (!__atomic_load_n(&w->wake, __ATOMIC_ACQUIRE))
 		syscall(SYS_futex, &w->wake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 	urcu_qsbr_thread_online();

@@ -50,7 +50,7 @@ void park(enum park_reason reason)
 		return;
 	w = worker_self();
 	t->reason = (uint16_t)reason;
-	w->stats.parks++;
+	stat_add(&w->stats.parks, 1);
 	next = sched_next(w);
 	inject();
 	sched_switch(w, t, next ? next : &w->base, park_commit, t);
@@ -78,6 +78,6 @@ void unpark(struct thread *t)
 		return;
 	w = worker_self();
 	if (w)
-		w->stats.unparks++;
+		stat_add(&w->stats.unparks, 1);
 	sched_ready(t);
 }

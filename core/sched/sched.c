@@ -120,7 +120,7 @@ static __attribute__((noinline)) bool push_slow(uintptr_t item)
 			struct worker *w = worker_self();
 
 			if (w)
-				w->stats.reveals++;
+				stat_add(&w->stats.reveals, 1);
 			idle_notify();
 		}
 		if ((r & ~RING_ASKED) == RING_DONE)
@@ -179,7 +179,7 @@ INLINE uintptr_t ring_top(struct worker *w)
 	unsigned r = ring_pop(&item);
 
 	if (__builtin_expect(r & RING_ASKED, 0)) {
-		w->stats.reveals++;
+		stat_add(&w->stats.reveals, 1);
 		idle_notify();
 	}
 	return (r & ~RING_ASKED) == RING_DONE ? item : 0;
@@ -319,7 +319,7 @@ struct thread *sched_next(struct worker *w)
 
 INLINE void switch_to(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
 {
-	w->stats.switches++;
+	stat_add(&w->stats.switches, 1);
 	w->current = to;
 	perch_stack_limit = stack_limit(to->stack, to->stack_class);
 	fibre_leave(from->stack, to->stack, w, false);
@@ -396,14 +396,14 @@ void sched_end(void)
 			next->flags |= THREAD_STARTED;
 			w->current = next;
 			perch_stack_limit = stack_limit(s, s->class);
-			w->stats.switches++;
+			stat_add(&w->stats.switches, 1);
 			switch_restart(stack_top(s));
 		}
 		next = sched_admit(item);
 		if (next)
 			break;
 	}
-	w->stats.switches++;
+	stat_add(&w->stats.switches, 1);
 	w->current = next;
 	perch_stack_limit = stack_limit(next->stack, next->stack_class);
 	fibre_leave(s, next->stack, w, true);
@@ -442,7 +442,7 @@ int sched_yield_now(void)
 
 	if (!next)
 		return sched_check();
-	w->stats.yields++;
+	stat_add(&w->stats.yields, 1);
 	inject();
 	switch_to(w, t, next, yield_commit, t);
 	return 0;

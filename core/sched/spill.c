@@ -126,7 +126,7 @@ bool spill_ring(struct worker *w)
 		return true;
 	}
 	if (w)
-		w->stats.spilled += c->end;
+		stat_add(&w->stats.spilled, c->end);
 	append(&queue[node_here()], c);
 	idle_notify();
 	return true;

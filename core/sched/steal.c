@@ -15,8 +15,8 @@
 /* Keep the oldest, put the others where this CPU finds them. */
 static uintptr_t bring_home(struct worker *w, const uintptr_t *item, unsigned n)
 {
-	w->stats.steals++;
-	w->stats.stolen += n;
+	stat_add(&w->stats.steals, 1);
+	stat_add(&w->stats.stolen, n);
 	for (unsigned i = 1; i < n; i++)
 		sched_ready_item_always(item[i]);
 	return item[0];
@@ -34,8 +34,8 @@ static uintptr_t take_shared(struct worker *w, struct percpu *victim)
 	n = ring_steal(victim, item, HAUL);
 	if (!n)
 		return 0;
-	w->stats.asked_steals++;
-	w->stats.asked_steal_ns += clock_ns() - since;
+	stat_add(&w->stats.asked_steals, 1);
+	stat_add(&w->stats.asked_steal_ns, clock_ns() - since);
 	return bring_home(w, item, n);
 }
 
@@ -52,10 +52,10 @@ static uintptr_t force(struct worker *w, struct processor *p)
 	n = ring_force(victim, item, HAUL);
 	if (n < 0)
 		return 0;
-	w->stats.forced++;
+	stat_add(&w->stats.forced, 1);
 	if (!n)
 		n = (int)ring_steal(victim, item, HAUL);
-	w->stats.forced_ns += clock_ns() - now;
+	stat_add(&w->stats.forced_ns, clock_ns() - now);
 	return n > 0 ? bring_home(w, item, (unsigned)n) : 0;
 }
 
@@ -80,7 +80,7 @@ uintptr_t steal_round(struct worker *w, struct steal_search *search)
 			continue;
 		busy = true;
 		if (ring_ask(victim))
-			w->stats.asked++;
+			stat_add(&w->stats.asked, 1);
 		if (search->force) {
 			item = force(w, p);
 			if (item)

@@ -23,6 +23,12 @@ struct worker_stats {
 	uint64_t reveals, spilled, barriers, sleeps, wakes;
 };
 
+/* A worker adds to one of its own; no locked instruction. */
+static inline void stat_add(uint64_t *stat, uint64_t n)
+{
+	__atomic_store_n(stat, __atomic_load_n(stat, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
+
 struct worker {
 	struct thread *current; /* whose code it runs; &base while it schedules */
 	struct thread base;     /* its pthread's own stack */

@@ -65,7 +65,7 @@ int perch_task_sync_slow(perch_task_t *task)
 		unsigned r = ring_pop_if((uintptr_t)task | PERCH_TASK_TAG);
 
 		if (r & RING_ASKED) {
-			worker_self()->stats.reveals++;
+			stat_add(&worker_self()->stats.reveals, 1);
 			idle_notify();
 		}
 		if ((r & ~RING_ASKED) == RING_DONE && (perch_stack_has_room() || !run_elsewhere(task, self->stack_class)))

@@ -131,7 +131,7 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 
 		if (!s)
 			break;
-		s->free.node.next = &chain->node;
+		s->free.node.next = chain ? &chain->node : NULL;
 		s->free.node.depth = i + 1;
 		chain = &s->free;
 	}
