@@ -275,7 +275,7 @@ int perch_start(const struct perch_config *given)
  * that is counted in it was counted as spawned before. */
 static bool all_ended(void)
 {
-	uint64_t finished = stats_counter(COUNTER_FINISHED);
+	uint64_t finished = stats_finished();
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return stats_counter(COUNTER_SPAWNED) == finished;

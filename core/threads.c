@@ -203,8 +203,9 @@ static __attribute__((noinline)) void *run_inline(struct worker *w, struct threa
 		}
 	}
 	/* under another worker, perhaps */
-	worker_self()->current = self;
-	counter_add(COUNTER_FINISHED, 1);
+	w = worker_self();
+	w->current = self;
+	stat_add(&w->stats.finished, 1);
 	return call.result;
 }
 #else

@@ -2,8 +2,7 @@
 #include "core/sched/carrier.h"
 
 #include "core/sched/park.h"
-#include "core/thread/lists.h"
-#include "rseq/counter.h"
+#include "core/sched/worker.h"
 #include "rseq/inject.h"
 
 static void settle(perch_task_t *task, uintptr_t state)
@@ -38,7 +37,7 @@ struct thread *carrier_new(perch_task_t *task, unsigned stack_class)
 	t->joiner = JOIN_DETACHED;
 	t->flags = THREAD_CARRIER;
 	t->stack_class = (uint8_t)stack_class;
-	counter_add(COUNTER_CARRIED, 1);
+	stat_add(&worker_self()->stats.carried, 1);
 	return t;
 }
 

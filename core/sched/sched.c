@@ -355,7 +355,7 @@ static void finish(struct thread *t)
 	} else if (joiner > JOIN_LAST) {
 		unpark((struct thread *)joiner);
 	}
-	counter_add(COUNTER_FINISHED, 1);
+	stat_add(&worker_self()->stats.finished, 1);
 }
 
 /* Hook: the ended thread's stack has been left. */

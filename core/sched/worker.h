@@ -18,6 +18,7 @@ struct processor;
 
 /* Only its worker writes these; others read them, perhaps a moment late. */
 struct worker_stats {
+	uint64_t finished, carried;
 	uint64_t switches, yields, parks, unparks;
 	uint64_t steals, stolen, asked, asked_steals, asked_steal_ns, forced, forced_ns;
 	uint64_t reveals, spilled, barriers, sleeps, wakes;
@@ -26,7 +27,7 @@ struct worker_stats {
 /* A worker adds to one of its own; no locked instruction. */
 static inline void stat_add(uint64_t *stat, uint64_t n)
 {
-	__atomic_store_n(stat, __atomic_load_n(stat, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+	__atomic_store_n(stat, __atomic_load_n(stat, __ATOMIC_RELAXED) + n, __ATOMIC_RELEASE);
 }
 
 struct worker {

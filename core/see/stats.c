@@ -19,16 +19,26 @@ uint64_t stats_counter(unsigned counter)
 	return sum;
 }
 
+uint64_t stats_finished(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < sched.worker_count; i++)
+		sum += __atomic_load_n(&sched.workers[i].stats.finished, __ATOMIC_ACQUIRE);
+	return sum;
+}
+
 static void gather(struct perch_stats *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->finished = stats_counter(COUNTER_FINISHED);
+	out->finished = stats_finished();
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	out->spawned = stats_counter(COUNTER_SPAWNED);
-	out->carried = stats_counter(COUNTER_CARRIED);
 #define ADD(field) out->field += __atomic_load_n(&s->field, __ATOMIC_RELAXED)
 	for (unsigned i = 0; i < sched.worker_count; i++) {
 		const struct worker_stats *s = &sched.workers[i].stats;
 
+		ADD(carried);
 		ADD(switches);
 		ADD(yields);
 		ADD(parks);

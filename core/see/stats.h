@@ -12,6 +12,8 @@
 
 /* One of core/thread/lists.h's counters, over all processors. */
 uint64_t stats_counter(unsigned counter);
+/* Threads that have ended. Read it before the spawned ones, to compare. */
+uint64_t stats_finished(void);
 void stats_print(FILE *f, const struct probe *probe, const struct perch_config *config, uint64_t elapsed_ns);
 
 #endif

@@ -37,7 +37,7 @@ static bool run_elsewhere(perch_task_t *task, unsigned class)
 
 	class = class + 2 < STACK_CLASSES ? class + 2 : STACK_CLASSES - 1;
 	while (!s && class > sched.default_class)
-		s = stack_get(class--);
+		s = stack_get(class --);
 	if (!s)
 		s = stack_get(sched.default_class);
 	if (!s)
@@ -68,7 +68,8 @@ int perch_task_sync_slow(perch_task_t *task)
 			stat_add(&worker_self()->stats.reveals, 1);
 			idle_notify();
 		}
-		if ((r & ~RING_ASKED) == RING_DONE && (perch_stack_has_room() || !run_elsewhere(task, self->stack_class)))
+		if ((r & ~RING_ASKED) == RING_DONE &&
+		    (perch_stack_has_room() || !run_elsewhere(task, self->stack_class)))
 			return 1;
 	}
 	if (__atomic_compare_exchange_n(&task->state, &state, (uintptr_t)self, false, __ATOMIC_ACQ_REL,

@@ -9,9 +9,7 @@ enum {
 };
 
 enum {
-	COUNTER_SPAWNED = 0,
-	COUNTER_FINISHED,
-	COUNTER_CARRIED,
+	COUNTER_SPAWNED = 0, /* by any pthread; what only workers do is in their own counters */
 };
 
 #endif

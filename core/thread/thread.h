@@ -79,8 +79,9 @@ extern struct pool thread_pool;
 extern char *thread_range;
 extern size_t thread_range_used;
 
-#define THREAD_HANDLE_BITS 48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more  \
-			       */
+#define THREAD_HANDLE_BITS                                                                                             \
+	48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more                     \
+	    */
 
 /* A descriptor with every field but sp and arg set to its resting value; NULL
  * when there is no memory. */
