@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/stress/rounds.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "core/sched/sched.h"
+#include "rseq/ring.h"
+
+#define ROUND_NS 250000000u
+#define QUICK_NS 1500000000u
+#define HANG_SECONDS 15
+
+uint64_t progress;
+
+static uint64_t test_end, round_end;
+static unsigned rounds, least_workers;
+static struct perch_config config;
+static struct perch_stats total;
+
+/* ---- the watchdog ---- */
+
+static void show_workers(void)
+{
+	for (unsigned i = 0; i < sched.worker_count; i++) {
+		const struct worker *w = &sched.workers[i];
+
+		harness_log("worker %u on CPU %d: %s, wake %u; %llu switches, %llu parks, %llu sleeps, %llu wakes", i,
+			    w->home->cpu, w->current == &w->base ? "between threads" : "in a thread", w->wake,
+			    (unsigned long long)w->stats.switches, (unsigned long long)w->stats.parks,
+			    (unsigned long long)w->stats.sleeps, (unsigned long long)w->stats.wakes);
+	}
+}
+
+static void show_queues(void)
+{
+	struct processor_set *set = sched.set;
+
+	for (unsigned i = 0; set && i < set->count; i++) {
+		struct processor *p = set->processor[i];
+		struct percpu *a = processor_area(p);
+
+		harness_log("CPU %d: flags %u, request %u, private %u, shared %u, fair %u, inbox %s", p->cpu, a->flags,
+			    a->request, ring_private(a), ring_shared(a), ring_fair_length(a),
+			    processor_inbox_empty(p) ? "empty" : "not empty");
+	}
+	harness_log("overflow: %s", spill_empty() ? "empty" : "not empty");
+}
+
+static void show_stats(void)
+{
+	struct perch_stats s;
+
+	if (perch_stats_get(&s))
+		return;
+	harness_log("spawned %llu, finished %llu, carried %llu, switches %llu, parks %llu, unparks %llu, steals %llu, "
+		    "forced %llu, sleeps %llu, wakes %llu, barriers %llu, spilled %llu",
+		    (unsigned long long)s.spawned, (unsigned long long)s.finished, (unsigned long long)s.carried,
+		    (unsigned long long)s.switches, (unsigned long long)s.parks, (unsigned long long)s.unparks,
+		    (unsigned long long)s.steals, (unsigned long long)s.forced, (unsigned long long)s.sleeps,
+		    (unsigned long long)s.wakes, (unsigned long long)s.barriers, (unsigned long long)s.spilled);
+}
+
+static void *watch(void *arg)
+{
+	uint64_t last = 0, since = harness_now();
+	sigset_t all;
+
+	(void)arg;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	for (;;) {
+		struct timespec nap = {0, 200000000};
+		uint64_t now = __atomic_load_n(&progress, __ATOMIC_RELAXED);
+
+		nanosleep(&nap, NULL);
+		if (now != last) {
+			last = now;
+			since = harness_now();
+		} else if (harness_now() - since > HANG_SECONDS * 1000000000ull) {
+			harness_log("nothing has moved for %d s, in round %u with %u workers", HANG_SECONDS, rounds,
+				    config.workers);
+			show_stats();
+			show_workers();
+			show_queues();
+			if (getenv("PERCH_TEST_ON_TIMEOUT"))
+				for (;;)
+					pause(); /* for the harness to look at */
+			EXPECT_FALSE("a hang");
+			abort();
+		}
+	}
+	return NULL;
+}
+
+/* ---- signals, into whatever is running ---- */
+
+static void on_tick(int signal)
+{
+	(void)signal;
+}
+
+static void tick(bool on)
+{
+	struct sigaction a = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+	struct itimerval t = {{0, on ? 100 : 0}, {0, on ? 100 : 0}};
+
+	sigaction(SIGALRM, &a, NULL);
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+/* ---- rounds ---- */
+
+void rounds_begin(unsigned least)
+{
+	pthread_t p;
+
+	least_workers = least;
+	ASSERT_EQ(pthread_create(&p, NULL, watch, NULL), 0);
+#ifdef CORE_STRESS_LONG
+	test_end = harness_now() + (uint64_t)(harness_stress_seconds() * 1e9);
+#else
+	test_end = harness_now() + QUICK_NS;
+#endif
+}
+
+static void stop_round(void)
+{
+	struct perch_stats s;
+
+	ASSERT_EQ(perch_stats_get(&s), 0);
+	total.spawned += s.spawned;
+	total.carried += s.carried;
+	total.switches += s.switches;
+	total.parks += s.parks;
+	total.steals += s.steals;
+	total.forced += s.forced;
+	total.sleeps += s.sleeps;
+	total.spilled += s.spilled;
+	ASSERT_EQ(perch_stop(), 0);
+	tick(false);
+	moved();
+}
+
+bool rounds_next(void)
+{
+	static const uint8_t workers[] = {1, 2, 2, 2, 3, 4, 8};
+
+	if (rounds)
+		stop_round();
+	if (harness_now() >= test_end) {
+		harness_log("%u rounds: spawned %llu, carried %llu, switches %llu, parks %llu, steals %llu, forced %llu, "
+			    "sleeps %llu, spilled %llu",
+			    rounds, (unsigned long long)total.spawned, (unsigned long long)total.carried,
+			    (unsigned long long)total.switches, (unsigned long long)total.parks,
+			    (unsigned long long)total.steals, (unsigned long long)total.forced,
+			    (unsigned long long)total.sleeps, (unsigned long long)total.spilled);
+		return false;
+	}
+	rounds++;
+	memset(&config, 0, sizeof(config));
+	do
+		config.workers = workers[harness_random_below(sizeof(workers))];
+	while (config.workers < least_workers);
+#ifdef PERCH_SECTION_DELAY
+	perch_section_delay = (uint32_t)harness_random_below(2) * (uint32_t)harness_random_below(200);
+#endif
+	if (harness_random_below(2))
+		tick(true);
+	ASSERT_EQ(perch_start(&config), 0);
+	round_end = harness_now() + ROUND_NS;
+	return true;
+}
+
+bool round_goes_on(void)
+{
+	return harness_now() < round_end;
+}
+
+void compute(uint64_t max_ns)
+{
+	uint64_t until = harness_now() + harness_random_below(max_ns);
+
+	while (harness_now() < until)
+		;
+}
