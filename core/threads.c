@@ -134,6 +134,7 @@ int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), vo
 				thread_free(t);
 				return -ENOMEM;
 			}
+			__atomic_store_n(&thread_any_named, true, __ATOMIC_RELAXED);
 		}
 		if (a->stack_size)
 			t->stack_class = (uint8_t)stack_class_of(a->stack_size);

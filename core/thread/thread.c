@@ -23,6 +23,7 @@
 struct pool thread_pool;
 char *thread_range;
 size_t thread_range_used;
+bool thread_any_named;
 static size_t range_size;
 
 static struct pool_node *thread_make(struct pool *p, uint32_t group)
@@ -57,8 +58,20 @@ int thread_start(void)
 	return -ENOMEM;
 }
 
+/* Of threads that ended and that nobody joined. */
+static void free_names(void)
+{
+	struct thread *t = (struct thread *)thread_range;
+
+	for (size_t n = thread_range_used / sizeof(*t); n; n--, t++)
+		free(t->name);
+}
+
 void thread_stop(void)
 {
+	if (thread_any_named)
+		free_names();
+	thread_any_named = false;
 	munmap(thread_range, range_size);
 	thread_range = NULL;
 }

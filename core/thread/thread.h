@@ -78,6 +78,7 @@ void thread_stop(void);
 extern struct pool thread_pool;
 extern char *thread_range;
 extern size_t thread_range_used;
+extern bool thread_any_named; /* thread_stop() has names to free, perhaps */
 
 #define THREAD_HANDLE_BITS                                                                                             \
 	48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more                     \
