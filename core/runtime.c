@@ -152,8 +152,9 @@ static int start_workers(unsigned n)
 	sched.worker_count = n;
 	sched.quitting = 0;
 	sched.crowded = n > sched.set->count;
-	for (unsigned i = 0; i < n; i++)
-		worker_clear(&sched.workers[i], sched.set->processor[i % sched.set->count], i);
+	/* round and round, so that each processor has as many, give or take one */
+	for (unsigned i = 0, p = 0; i < n; i++, p = p + 1 < sched.set->count ? p + 1 : 0)
+		worker_clear(&sched.workers[i], sched.set->processor[p], i);
 	for (unsigned i = 0; i < n; i++) {
 		r = worker_start(&sched.workers[i]);
 		if (r) {

@@ -60,8 +60,8 @@ int item_start(uint32_t count, struct hoard *hoards, unsigned n)
 		hoards[i].length = 0;
 		hoards[i].worker = i;
 	}
-	for (uint32_t i = 0; i < count; i++)
-		hoards[i % n].item[hoards[i % n].length++] = i;
+	for (uint32_t i = 0, k = 0; i < count; i++, k = k + 1 < n ? k + 1 : 0)
+		hoards[k].item[hoards[k].length++] = i;
 	return 0;
 }
 
