@@ -25,4 +25,16 @@
 #define SANITIZER_ADDRESS 0
 #endif
 
+/* What one side does before GIVE(p), the other sees behind TAKE(p): for hand-
+ * overs in code that the thread sanitizer does not see into (liburcu's). */
+#if SANITIZER_THREAD
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define SANITIZER_GIVE(p) __tsan_release(p)
+#define SANITIZER_TAKE(p) __tsan_acquire(p)
+#else
+#define SANITIZER_GIVE(p) ((void)0)
+#define SANITIZER_TAKE(p) ((void)0)
+#endif
+
 #endif

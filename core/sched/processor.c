@@ -5,6 +5,7 @@
 
 #include "core/sched/sched.h"
 #include "rseq/inject.h"
+#include "rseq/sanitizer.h"
 
 struct processor *processor_start(int cpu, int node)
 {
@@ -43,6 +44,7 @@ static struct thread *node_thread(struct cds_wfcq_node *n)
 void processor_post(struct processor *p, struct thread *t)
 {
 	cds_wfcq_node_init(thread_node(t));
+	SANITIZER_GIVE(t);
 	cds_wfcq_enqueue(&p->inbox_head, &p->inbox_tail, thread_node(t));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
@@ -64,6 +66,7 @@ struct thread *processor_collect_slow(struct processor *p)
 	 * steps is waited for, as the queue's documentation says */
 	for (n = __cds_wfcq_first_blocking(&head, &tail); n; n = next) {
 		next = __cds_wfcq_next_blocking(&head, &tail, n);
+		SANITIZER_TAKE(node_thread(n));
 		if (!first)
 			first = node_thread(n);
 		else

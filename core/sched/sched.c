@@ -282,7 +282,7 @@ void sched_switch(struct worker *w, struct thread *from, struct thread *to, swit
  * moments: after this, t may be gone. */
 static void finish(struct thread *t)
 {
-	uintptr_t joiner = __atomic_load_n(&t->joiner, __ATOMIC_RELAXED);
+	uintptr_t joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE); /* a detach comes before the free below */
 
 	if (t->flags & THREAD_CARRIER) {
 		thread_free(t);
@@ -291,7 +291,7 @@ static void finish(struct thread *t)
 	/* one that waits already has it: nobody who comes now may take it from him */
 	while (joiner != JOIN_DETACHED &&
 	       !__atomic_compare_exchange_n(&t->joiner, &joiner, joiner ? JOIN_TAKEN : JOIN_ENDED, false,
-					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		;
 	if (joiner == JOIN_DETACHED) {
 		if (t->flags & THREAD_NEVER_RAN)
