@@ -254,9 +254,9 @@ static void on_segv(int signal)
 
 static void *fault(void *arg)
 {
-	static volatile int *volatile nowhere;
+	static volatile char *volatile unmapped = (char *)16; /* not NULL: UBSan would be first */
 
-	*nowhere = 1;
+	*unmapped = 1;
 	return arg;
 }
 
