@@ -89,7 +89,7 @@ TEST_IN(each_index_exactly_once)
 {
 	static const struct range cases[] = {
 		{0, N, 0}, {0, N, 1000}, {17, N - 3, 7}, {0, 1, 0},    {0, 1, 100},   {N - 1, N, 1},
-		{5, 8, 1}, {0, N, N},	 {0, N, 2 * N},	 {3, 1003, 3}, {0, 20000, 1}, {0, 12345, 11},
+		{5, 8, 1}, {0, N, N},    {0, N, 2 * N},  {3, 1003, 3}, {0, 20000, 1}, {0, 12345, 11},
 	};
 
 	for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {

@@ -368,7 +368,7 @@ TEST(bad_fields)
 	expect_said((struct perch_config){.stack_size = PERCH_STACK_MIN - 1}, -EINVAL, "stack_size", "16383");
 	expect_said((struct perch_config){.stack_size = PERCH_STACK_MAX + 1}, -EINVAL, "stack_size", "1073741825");
 	expect_said((struct perch_config){.guard = (enum perch_guard)3}, -EINVAL, "guard", "3");
-	expect_said((struct perch_config){.guard = (enum perch_guard)-1}, -EINVAL, "guard", "4294967295");
+	expect_said((struct perch_config){.guard = (enum perch_guard) - 1}, -EINVAL, "guard", "4294967295");
 	expect_said((struct perch_config){.rseq = (enum perch_rseq_mode)3}, -EINVAL, "rseq", "3");
 	expect_said((struct perch_config){.stats = 2}, -EINVAL, "stats", "2");
 }
@@ -376,14 +376,27 @@ TEST(bad_fields)
 TEST(bad_variables)
 {
 	static const char *const bad[][2] = {
-		{"PERCH_PROCS", "0"},	     {"PERCH_PROCS", "-1"},	   {"PERCH_PROCS", "two"},
-		{"PERCH_PROCS", "60000"},    {"PERCH_PROCS", "1x"},	   {"PERCH_PROCS", "1K"},
-		{"PERCH_WORKERS", "0"},	     {"PERCH_WORKERS", "many"},	   {"PERCH_WORKERS", "65537"},
-		{"PERCH_STACK_SIZE", "16"},  {"PERCH_STACK_SIZE", "2G"},   {"PERCH_STACK_SIZE", "64KB"},
-		{"PERCH_STACK_SIZE", "1T"},  {"PERCH_STACK_SIZE", " 64K"}, {"PERCH_STACK_SIZE", "99999999999999999999"},
+		{"PERCH_PROCS", "0"},
+		{"PERCH_PROCS", "-1"},
+		{"PERCH_PROCS", "two"},
+		{"PERCH_PROCS", "60000"},
+		{"PERCH_PROCS", "1x"},
+		{"PERCH_PROCS", "1K"},
+		{"PERCH_WORKERS", "0"},
+		{"PERCH_WORKERS", "many"},
+		{"PERCH_WORKERS", "65537"},
+		{"PERCH_STACK_SIZE", "16"},
+		{"PERCH_STACK_SIZE", "2G"},
+		{"PERCH_STACK_SIZE", "64KB"},
+		{"PERCH_STACK_SIZE", "1T"},
+		{"PERCH_STACK_SIZE", " 64K"},
+		{"PERCH_STACK_SIZE", "99999999999999999999"},
 		{"PERCH_STACK_SIZE", "17179869184G"},
-		{"PERCH_GUARD", "none"},     {"PERCH_GUARD", "AUTO"},	   {"PERCH_RSEQ", "yes"},
-		{"PERCH_STATS", "2"},	     {"PERCH_STATS", "on"},
+		{"PERCH_GUARD", "none"},
+		{"PERCH_GUARD", "AUTO"},
+		{"PERCH_RSEQ", "yes"},
+		{"PERCH_STATS", "2"},
+		{"PERCH_STATS", "on"},
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

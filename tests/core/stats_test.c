@@ -172,8 +172,8 @@ static void with_stats(void *arg)
 
 TEST(printed_when_asked_for)
 {
-	static const char *const lines[] = {"processors",  "workers", "operations by", "guards by",   "spawned",
-					    "finished",	   "steals",  "asked_steals",  "forced",      "forced_ns",
+	static const char *const lines[] = {"processors",  "workers", "operations by", "guards by", "spawned",
+					    "finished",    "steals",  "asked_steals",  "forced",    "forced_ns",
 					    "stack_bytes", "sleeps",  "unparks",       "stacks of "};
 	struct harness_captured c;
 

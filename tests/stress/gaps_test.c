@@ -114,7 +114,8 @@ static void several(void)
 
 static void *push_after_gaps(void *arg)
 {
-	static void (*const pushes[])(void) = {push_thread, push_task, wake_thread, yield_to_one_that_computes, several};
+	static void (*const pushes[])(void) = {push_thread, push_task, wake_thread, yield_to_one_that_computes,
+					       several};
 
 	while (round_goes_on()) {
 		compute(GAP_NS);

@@ -154,12 +154,13 @@ bool rounds_next(void)
 	if (rounds)
 		stop_round();
 	if (harness_now() >= test_end) {
-		harness_log("%u rounds: spawned %llu, carried %llu, switches %llu, parks %llu, steals %llu, forced %llu, "
-			    "sleeps %llu, spilled %llu",
-			    rounds, (unsigned long long)total.spawned, (unsigned long long)total.carried,
-			    (unsigned long long)total.switches, (unsigned long long)total.parks,
-			    (unsigned long long)total.steals, (unsigned long long)total.forced,
-			    (unsigned long long)total.sleeps, (unsigned long long)total.spilled);
+		harness_log(
+			"%u rounds: spawned %llu, carried %llu, switches %llu, parks %llu, steals %llu, forced %llu, "
+			"sleeps %llu, spilled %llu",
+			rounds, (unsigned long long)total.spawned, (unsigned long long)total.carried,
+			(unsigned long long)total.switches, (unsigned long long)total.parks,
+			(unsigned long long)total.steals, (unsigned long long)total.forced,
+			(unsigned long long)total.sleeps, (unsigned long long)total.spilled);
 		return false;
 	}
 	rounds++;
