@@ -42,6 +42,11 @@ void fibre_worker(struct worker *w)
 {
 	w->sanitizer_bottom = __tsan_get_current_fiber();
 }
+void fibre_forget(void *base, size_t size)
+{
+	(void)base;
+	(void)size;
+}
 #else
 #include <pthread.h>
 #include <sanitizer/asan_interface.h>
@@ -57,6 +62,11 @@ void fibre_new(struct stack *s)
 void fibre_end(struct stack *s)
 {
 	(void)s;
+}
+
+void fibre_forget(void *base, size_t size)
+{
+	__asan_unpoison_memory_region(base, size);
 }
 
 static __thread void *worker_saved;

@@ -18,6 +18,9 @@ struct worker;
 #define FIBRE_REUSE 0
 void fibre_new(struct stack *s);
 void fibre_end(struct stack *s);
+/* Addresses that held stacks are about to be unmapped: what threads that never
+ * left their frames poisoned there must not hit whoever is mapped there next. */
+void fibre_forget(void *base, size_t size);
 /* from, to: NULL stands for the worker's own stack. ends: `from` is never
  * resumed. */
 void fibre_leave(struct stack *from, struct stack *to, struct worker *w, bool ends);
@@ -35,6 +38,11 @@ static inline void fibre_new(struct stack *s)
 static inline void fibre_end(struct stack *s)
 {
 	(void)s;
+}
+static inline void fibre_forget(void *base, size_t size)
+{
+	(void)base;
+	(void)size;
 }
 static inline void fibre_leave(struct stack *from, struct stack *to, struct worker *w, bool ends)
 {

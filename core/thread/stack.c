@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/thread/fibre.h"
 #include "core/thread/lists.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -196,6 +197,7 @@ void stack_stop(void)
 		struct slab *s = all.slabs;
 
 		all.slabs = s->next;
+		fibre_forget(s->base, s->size);
 		munmap(s->base, s->size);
 		free(s);
 	}

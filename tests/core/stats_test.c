@@ -14,6 +14,7 @@ static void *nothing(void *arg)
 /* A thread is counted as finished a moment after its join. */
 static void settle(struct perch_stats *s)
 {
+	*s = (struct perch_stats){0};
 	for (uint64_t until = harness_now() + 5000000000u; harness_now() < until;) {
 		ASSERT_EQ(perch_stats_get(s), 0);
 		if (s->finished == s->spawned)

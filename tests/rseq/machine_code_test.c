@@ -41,7 +41,11 @@ void perch_call_run(perch_task_t *task)
 
 __thread uintptr_t perch_stack_limit;
 
+#ifdef __clang__
+#define PATH __attribute__((__noinline__, __used__))
+#else
 #define PATH __attribute__((__noinline__, __used__, __noclone__))
+#endif
 
 PATH int path_task_fork(perch_task_t *task)
 {
