@@ -502,7 +502,7 @@ static void *make_another(void *arg)
 
 	if (!arg)
 		return NULL;
-	ASSERT_EQ(perch_create(&t, NULL, make_another, (char *)arg - 1), 0);
+	ASSERT_EQ(perch_create(&t, NULL, make_another, (void *)((uintptr_t)arg - 1)), 0);
 	ASSERT_EQ(perch_join(t, NULL), 0);
 	return NULL;
 }
@@ -511,6 +511,6 @@ TEST_IN(deep_chains_of_joins)
 {
 	perch_t t;
 
-	ASSERT_EQ(perch_create(&t, NULL, make_another, (char *)0 + 2000), 0);
+	ASSERT_EQ(perch_create(&t, NULL, make_another, (void *)2000), 0);
 	ASSERT_EQ(perch_join(t, NULL), 0);
 }
