@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PROCS_MOST 65536
+#define SPARES_MOST 1000000
 
 static int bad(const char *name, const char *value, const char *want)
 {
@@ -89,12 +90,18 @@ static int field(const char *name, uint64_t value, uint64_t least, uint64_t most
 
 #define WANT_PROCS "a number of processors, 1 to 65536"
 #define WANT_WORKERS "a number of workers, 1 to 65536"
+#define WANT_SPARES "a number of workers, 1 to 1000000"
 #define WANT_STACK "bytes from 16K to 1G, as a number with an optional K, M or G"
 
 int config_read(const struct perch_config *given, struct perch_config *out)
 {
 	static const char *const guards[] = {"auto", "madvise", "mprotect", NULL};
 	static const char *const modes[] = {"auto", "on", "off", NULL};
+	/* an empty variable has been taken for none before */
+	static const char *const follows[] = {"", "on", "off", NULL};
+	static const char *const deadlocks[] = {"", "report", "off", NULL};
+	static const char *const handoffs[] = {"", "on", "off", NULL};
+	static const char *const sigquits[] = {"", "dump", "off", NULL};
 	uint64_t n;
 	int r;
 
@@ -112,6 +119,18 @@ int config_read(const struct perch_config *given, struct perch_config *out)
 		if (r < 0)
 			return r;
 		out->workers = r ? (uint32_t)n : 0;
+	}
+	if (!out->handoff) {
+		r = word_from("PERCH_HANDOFF", handoffs, "on or off");
+		if (r < 0)
+			return r;
+		out->handoff = (enum perch_handoff)r;
+	}
+	if (!out->spares) {
+		r = number_from("PERCH_SPARES", false, 1, SPARES_MOST, WANT_SPARES, &n);
+		if (r < 0)
+			return r;
+		out->spares = r ? (uint32_t)n : 10000;
 	}
 	if (!out->stack_size) {
 		r = number_from("PERCH_STACK_SIZE", true, PERCH_STACK_MIN, PERCH_STACK_MAX, WANT_STACK, &n);
@@ -131,6 +150,30 @@ int config_read(const struct perch_config *given, struct perch_config *out)
 			return r;
 		out->rseq = (enum perch_rseq_mode)r;
 	}
+	if (!out->shuffle) {
+		r = number_from("PERCH_SHUFFLE", false, 0, 1, "0 or 1", &n);
+		if (r < 0)
+			return r;
+		out->shuffle = r ? (uint32_t)n : 0;
+	}
+	if (!out->deadlock) {
+		r = word_from("PERCH_DEADLOCK", deadlocks, "report or off");
+		if (r < 0)
+			return r;
+		out->deadlock = (enum perch_deadlock)r;
+	}
+	if (!out->sigquit) {
+		r = word_from("PERCH_SIGQUIT", sigquits, "dump or off");
+		if (r < 0)
+			return r;
+		out->sigquit = (enum perch_sigquit)r;
+	}
+	if (!out->follow) {
+		r = word_from("PERCH_FOLLOW", follows, "on or off");
+		if (r < 0)
+			return r;
+		out->follow = (enum perch_follow)r;
+	}
 	if (!out->stats) {
 		r = number_from("PERCH_STATS", false, 0, 1, "0 or 1", &n);
 		if (r < 0)
@@ -139,9 +182,15 @@ int config_read(const struct perch_config *given, struct perch_config *out)
 	}
 	if ((r = field("perch_config.procs", out->procs, 0, PROCS_MOST, WANT_PROCS)) ||
 	    (r = field("perch_config.workers", out->workers, 0, PROCS_MOST, WANT_WORKERS)) ||
+	    (r = field("perch_config.handoff", out->handoff, 0, PERCH_HANDOFF_OFF, "an enum perch_handoff")) ||
+	    (r = field("perch_config.spares", out->spares, 1, SPARES_MOST, WANT_SPARES)) ||
 	    (r = field("perch_config.stack_size", out->stack_size, PERCH_STACK_MIN, PERCH_STACK_MAX, WANT_STACK)) ||
 	    (r = field("perch_config.guard", out->guard, 0, PERCH_GUARD_MPROTECT, "an enum perch_guard")) ||
 	    (r = field("perch_config.rseq", out->rseq, 0, PERCH_RSEQ_OFF, "an enum perch_rseq_mode")) ||
+	    (r = field("perch_config.shuffle", out->shuffle, 0, 1, "0 or 1")) ||
+	    (r = field("perch_config.deadlock", out->deadlock, 0, PERCH_DEADLOCK_OFF, "an enum perch_deadlock")) ||
+	    (r = field("perch_config.sigquit", out->sigquit, 0, PERCH_SIGQUIT_OFF, "an enum perch_sigquit")) ||
+	    (r = field("perch_config.follow", out->follow, 0, PERCH_FOLLOW_OFF, "an enum perch_follow")) ||
 	    (r = field("perch_config.stats", out->stats, 0, 1, "0 or 1")))
 		return r;
 	return 0;

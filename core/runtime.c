@@ -2,24 +2,35 @@
 /* runtime.c - starting and stopping it all. */
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
 #include <perch/perch.h>
 
 #include "core/config.h"
+#include "core/io/io.h"
+#include "core/io/uring.h"
 #include "core/sched/clock.h"
+#include "core/sched/foreign.h"
+#include "core/sched/handoff.h"
 #include "core/sched/idle.h"
+#include "core/sched/monitor.h"
+#include "core/sched/resize.h"
 #include "core/sched/sched.h"
+#include "core/see/reporter.h"
 #include "core/see/stats.h"
 #include "core/thread/lists.h"
 #include "core/thread/overflow.h"
 #include "core/thread/stack.h"
+#include "core/time/timer.h"
 #include "numa/cpuset.h"
-#include "numa/tier.h"
-#include "numa/topology.h"
+#include "numa/quota.h"
+#include "numa/watch.h"
 #include "rseq/counter.h"
 #include "rseq/probe.h"
 
@@ -30,7 +41,6 @@
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static struct perch_config config;
 static struct probe probe;
-static uint64_t started_ns;
 
 /* ---- fork() ---- */
 
@@ -46,81 +56,18 @@ static void in_child(void)
 		__atomic_store_n(&processor_area(set->processor[i])->flags, 0, __ATOMIC_RELEASE);
 		cds_wfcq_init(&set->processor[i]->inbox_head, &set->processor[i]->inbox_tail);
 	}
+	for (unsigned i = 0; i < sched.worker_count; i++) {
+		sched.workers[i].pinned = sched.workers[i].pinned_first = NULL;
+		/* there is nobody to give way to */
+		sched.workers[i].duty &= ~DUTY_KIND; /* DUTY_HOLDS */
+	}
 	spill_forget();
+	reporter_forked();
 }
 
 static void hook_fork(void)
 {
 	pthread_atfork(NULL, NULL, in_child);
-}
-
-/* ---- processors ---- */
-
-static int set_victims(struct processor *p, const struct topology *topology, const struct bitmask *cpus, unsigned count)
-{
-	struct tier_victim *order = calloc(count, sizeof(*order));
-	int n;
-
-	p->victims = calloc(count, sizeof(*p->victims));
-	p->victim_count = 0;
-	if (!order || !p->victims) {
-		free(order);
-		return -ENOMEM;
-	}
-	n = tier_order(topology, p->cpu, cpus, order, (int)count);
-	for (int i = 0; i < n; i++)
-		if (order[i].cpu != p->cpu)
-			p->victims[p->victim_count++] = area_processor(percpu_of(order[i].cpu));
-	free(order);
-	return n < 0 ? n : 0;
-}
-
-static void stop_processors(void)
-{
-	struct processor_set *set = sched.set;
-
-	for (unsigned i = 0; i < set->count; i++)
-		processor_stop(set->processor[i]);
-	/* no worker is left that could still read it */
-	sched.set = NULL;
-	free(set);
-}
-
-/* The first `count` of the allowed CPUs get a processor each. */
-static int start_processors(const struct bitmask *allowed, unsigned count)
-{
-	struct processor_set *set = calloc(1, sizeof(*set) + count * sizeof(set->processor[0]));
-	struct bitmask *used = numa_bitmask_alloc((unsigned)allowed->size);
-	struct topology *topology;
-	int r = 0;
-
-	topology = topology_discover(allowed, &r);
-	if (!set || !used || !topology) {
-		r = topology || !r ? -ENOMEM : r;
-		goto out;
-	}
-	spill_start((unsigned)topology_nodes(topology) - 1);
-	cpuset_for_each(cpu, allowed)
-	{
-		int node = topology_node_of_cpu(topology, cpu);
-
-		if (set->count == count)
-			break;
-		set->processor[set->count++] = processor_start(cpu, node < 0 ? 0 : node);
-		numa_bitmask_setbit(used, (unsigned)cpu);
-	}
-	rcu_assign_pointer(sched.set, set);
-	for (unsigned i = 0; i < count && !r; i++)
-		r = set_victims(set->processor[i], topology, used, count);
-	if (r)
-		stop_processors();
-	set = NULL;
-out:
-	topology_free(topology);
-	if (used)
-		numa_bitmask_free(used);
-	free(set);
-	return r;
 }
 
 /* ---- workers ---- */
@@ -132,38 +79,53 @@ static void stop_workers(unsigned n)
 	for (unsigned i = 0; i < n; i++)
 		worker_join(&sched.workers[i]);
 	idle_stop();
-	free(sched.workers);
+	munmap(sched.workers, sched.workers_most * sizeof(*sched.workers));
 	sched.workers = NULL;
-	sched.worker_count = 0;
+	__atomic_store_n(&sched.seats, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&sched.worker_count, 0, __ATOMIC_RELAXED); /* pthreads that end look at it (idle_tell) */
 }
 
-static int start_workers(unsigned n)
+/* One for each seat; and addresses for `spares` more. */
+static int start_workers(unsigned n, unsigned spares, bool handoff)
 {
+	struct processor_set *set = sched.set;
+	unsigned most = n + spares, i = 0;
 	int r;
 
-	sched.workers = aligned_alloc(64, n * sizeof(*sched.workers));
-	if (!sched.workers)
+	sched.workers = mmap(NULL, most * sizeof(*sched.workers), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sched.workers == MAP_FAILED)
 		return -ENOMEM;
-	r = idle_start(n);
+	sched.workers_most = most;
+	r = idle_start(most);
 	if (r) {
-		free(sched.workers);
+		munmap(sched.workers, most * sizeof(*sched.workers));
 		return r;
 	}
-	sched.worker_count = n;
+	handoff_start();
+	__atomic_store_n(&sched.worker_count, n, __ATOMIC_RELAXED);
+	__atomic_store_n(&sched.seats, n, __ATOMIC_RELAXED);
 	sched.quitting = 0;
-	sched.crowded = n > sched.set->count;
-	/* round and round, so that each processor has as many, give or take one */
-	for (unsigned i = 0, p = 0; i < n; i++, p = p + 1 < sched.set->count ? p + 1 : 0)
-		worker_clear(&sched.workers[i], sched.set->processor[p], i);
-	for (unsigned i = 0; i < n; i++) {
+	sched.crowded = n > set->count;
+	pthread_sigmask(SIG_SETMASK, NULL, &sched.signals);
+	prctl(PR_GET_NAME, sched.name);
+	for (unsigned seat = 0; i < n; seat++)
+		for (unsigned p = 0; p < set->count && i < n; p++, i++) {
+			worker_clear(&sched.workers[i], set->processor[p], i, seat);
+			set->processor[p]->seat[seat].holder = &sched.workers[i];
+		}
+	for (i = 0; i < n; i++) {
 		r = worker_start(&sched.workers[i]);
 		if (r) {
 			fprintf(stderr, "perch: no pthread for worker %u of %u: error %d\n", i + 1, n, -r);
-			stop_workers(i);
-			return r;
+			break;
 		}
 	}
-	return 0;
+	if (!r)
+		r = monitor_start(spares, handoff);
+	if (r)
+		stop_workers(i);
+	return r;
 }
 
 /* ---- the calls ---- */
@@ -175,11 +137,27 @@ static struct thread *current_of_worker(void)
 	return w ? w->current : NULL;
 }
 
+/* One for each CPU, but not more than the control groups' quota keeps busy: the others
+ * would only use it up sooner in each period, and then all of them stand still. */
+static unsigned default_procs(unsigned cpus)
+{
+	struct quota quota;
+	char error[320];
+
+	if (quota_read(watch_root, &quota, error, sizeof(error))) {
+		fprintf(stderr, "perch: the CPU quota is not known, going without: %s\n", error);
+		return cpus;
+	}
+	return quota_procs(&quota, cpus);
+}
+
 static int check_counts(const struct bitmask *allowed, unsigned *procs, unsigned *workers)
 {
 	unsigned cpus = (unsigned)cpuset_count(allowed);
 
-	*procs = config.procs ? config.procs : cpus;
+	*procs = config.procs ? config.procs : default_procs(cpus);
+	if (!*procs) /* there is always a CPU that this runs on */
+		*procs = 1;
 	if (config.workers && config.workers < *procs && !config.procs)
 		*procs = config.workers;
 	*workers = config.workers ? config.workers : *procs;
@@ -233,19 +211,33 @@ static int start(const struct perch_config *given)
 	if (r)
 		goto stacks;
 	sched.default_class = stack_class_of(config.stack_size);
-	r = start_processors(allowed, procs);
+	sched.shuffle = config.shuffle && procs > 1;
+	r = set_start(allowed, procs, workers);
 	if (r)
 		goto threads;
 	overflow_start(current_of_worker);
-	r = start_workers(workers);
+	sched.began_ns = clock_ns();
+	io_start();
+	r = resize_start(config.procs, config.workers, (workers + procs - 1) / procs,
+			 config.follow != PERCH_FOLLOW_OFF);
 	if (r)
 		goto processors;
-	started_ns = clock_ns();
+	r = start_workers(workers, config.spares, config.handoff != PERCH_HANDOFF_OFF);
+	if (r)
+		goto watch;
+	r = reporter_start(&config);
+	if (r) {
+		monitor_stop();
+		stop_workers(sched.worker_count);
+		goto watch;
+	}
 	__atomic_store_n(&sched.state, SCHED_UP, __ATOMIC_RELEASE);
 	goto out;
+watch:
+	resize_stop();
 processors:
 	overflow_stop();
-	stop_processors();
+	set_stop();
 threads:
 	thread_stop();
 stacks:
@@ -265,6 +257,8 @@ int perch_start(const struct perch_config *given)
 	if (__atomic_load_n(&sched.state, __ATOMIC_ACQUIRE) == SCHED_FORKED)
 		return sched_check();
 	pthread_once(&once, hook_fork);
+	if (!worker_self())
+		foreign_note();
 	pthread_mutex_lock(&starting);
 	r = sched_up() ? -EALREADY : start(given);
 	pthread_mutex_unlock(&starting);
@@ -279,7 +273,38 @@ static bool all_ended(void)
 	uint64_t finished = stats_finished();
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return stats_counter(COUNTER_SPAWNED) == finished;
+	return stats_spawned() == finished;
+}
+
+/* And no timer makes another. Timers fire again when this says no. */
+static bool all_ended_for_good(void)
+{
+	if (!all_ended())
+		return false;
+	timers_hold(true);
+	if (all_ended())
+		return true;
+	timers_hold(false);
+	return false;
+}
+
+/*
+ * No thread is left but those that run a timer's call: then nobody waits for
+ * another period, and several of them would never all be between two calls when
+ * we look. (Each bound is on its safe side: timer.h, and above.)
+ */
+static void end_periods_if_alone(void)
+{
+	uint64_t calls = timer_calls_begun(), threads, finished;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	finished = stats_finished();
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	threads = stats_spawned() - finished;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	calls -= timer_calls_ended();
+	if (threads == calls)
+		timer_periods_end(true);
 }
 
 int perch_stop(void)
@@ -287,15 +312,17 @@ int perch_stop(void)
 	struct timespec nap = {0, 50000};
 	int saved = errno, r;
 
-	if (worker_self())
+	if (worker_self() || reporter_self())
 		return -EDEADLK;
 	r = sched_check();
 	if (r)
 		return r;
 	/* Threads may create others and call anything meanwhile. The lock is held
 	 * for each look: what is counted is there only until another's stop. */
+	foreign_pause(); /* from here on it wakes nobody */
 	pthread_mutex_lock(&starting);
-	while (sched_up() && !all_ended()) {
+	while (sched_up() && !all_ended_for_good()) {
+		end_periods_if_alone();
 		pthread_mutex_unlock(&starting);
 		nanosleep(&nap, NULL);
 		if (nap.tv_nsec < 2000000)
@@ -308,16 +335,24 @@ int perch_stop(void)
 	}
 	__atomic_store_n(&sched.state, SCHED_DOWN, __ATOMIC_RELEASE);
 	if (config.stats)
-		stats_print(stderr, &probe, &config, clock_ns() - started_ns);
+		stats_print(stderr, &probe, &config, clock_ns() - sched.began_ns);
+	reporter_stop();
+	monitor_stop();
+	resize_stop();
 	stop_workers(sched.worker_count);
+	uring_stop();
+	io_stop();
+	timers_hold(false);
+	timer_periods_end(false);
 	overflow_stop();
-	stop_processors();
+	set_stop();
 	spill_stop();
 	thread_stop();
 	stack_stop();
 	percpu_stop();
 out:
 	pthread_mutex_unlock(&starting);
+	foreign_resume();
 	errno = saved;
 	return r;
 }
@@ -345,10 +380,20 @@ int perch_run(const struct perch_config *given, void *(*fn)(void *), void *arg, 
 
 unsigned perch_procs(void)
 {
-	return sched_up() ? sched.set->count : 0;
+	return sched_up() ? __atomic_load_n(&sched.active, __ATOMIC_SEQ_CST) : 0;
+}
+
+int perch_set_procs(unsigned n)
+{
+	int saved = errno, r = sched_check();
+
+	if (!r)
+		r = n ? resize_request(n) : -EINVAL;
+	sched_set_errno(saved);
+	return r;
 }
 
 unsigned perch_workers(void)
 {
-	return sched_up() ? sched.worker_count : 0;
+	return sched_up() ? __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST) : 0;
 }

@@ -8,10 +8,12 @@
 
 #include <perch/perch.h>
 
+#include "core/sched/foreign.h"
 #include "core/sched/park.h"
 #include "core/sched/sched.h"
 #include "core/thread/fibre.h"
 #include "core/thread/lists.h"
+#include "core/thread/locals.h"
 #include "core/thread/stack.h"
 #include "rseq/counter.h"
 
@@ -92,10 +94,17 @@ int perch_attr_getdetachstate(const perch_attr_t *a, int *state)
 	return 0;
 }
 
+static __attribute__((noinline)) void spawned_outside(void)
+{
+	foreign_note();
+	counter_add(COUNTER_SPAWNED, 1);
+}
+
 /* Make it known to the scheduler, or undo everything. */
-static int launch(struct thread *t, perch_t *handle)
+static inline __attribute__((always_inline)) int launch(struct thread *t, perch_t *handle)
 {
 	perch_t h = thread_handle(t);
+	struct worker *w;
 
 	/* once stacks are scarce, the creator is told, not the joiner */
 	if (__builtin_expect(stack_scarce(), 0)) {
@@ -105,11 +114,16 @@ static int launch(struct thread *t, perch_t *handle)
 			return -ENOMEM;
 		}
 	}
-	counter_add(COUNTER_SPAWNED, 1);
+	w = worker_self();
+	if (__builtin_expect(w != NULL, 1))
+		stat_add(&w->stats.spawned, 1);
+	else
+		spawned_outside();
 	/* it may have ended, and its descriptor be another's, when this returns */
 	if (handle)
 		*handle = h;
-	sched_ready(t);
+	if (__builtin_expect(sched.shuffle || section_push((uintptr_t)t) != SECTION_DONE, 0))
+		sched_ready(t); /* which tries again, and otherwise makes room */
 	return 0;
 }
 
@@ -129,12 +143,10 @@ int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), vo
 	t->stack_class = (uint8_t)sched.default_class;
 	if (a) {
 		if (a->name[0]) {
-			t->name = strdup(a->name);
-			if (!t->name) {
+			if (thread_name_first(t, a->name)) {
 				thread_free(t);
 				return -ENOMEM;
 			}
-			__atomic_store_n(&thread_any_named, true, __ATOMIC_RELAXED);
 		}
 		if (a->stack_size)
 			t->stack_class = (uint8_t)stack_class_of(a->stack_size);
@@ -159,7 +171,7 @@ int perch_go(void (*fn)(void *), void *arg)
 	t->arg = arg;
 	t->stack_class = (uint8_t)sched.default_class;
 	t->joiner = JOIN_DETACHED;
-	t->flags = THREAD_PLAIN;
+	thread_set_flag(t, THREAD_PLAIN);
 	return launch(t, NULL);
 }
 
@@ -169,6 +181,7 @@ int perch_go(void (*fn)(void *), void *arg)
 struct inline_call {
 	void *resume[5]; /* __builtin_setjmp */
 	void *result;
+	uint32_t pins_below; /* as it was */
 };
 
 /* The joined thread's whole stack fits on what is left of ours. */
@@ -190,8 +203,13 @@ static __attribute__((noinline)) void *run_inline(struct worker *w, struct threa
 	void *(*fn)(void *) = t->fn;
 	void *arg = t->arg;
 
-	t->flags |= THREAD_INLINE | THREAD_STARTED;
+	/* it must stay where a pinned joiner stays */
+	thread_set_flag(t, THREAD_INLINE | THREAD_STARTED | (self->flags & THREAD_PINNED));
 	t->stack = self->stack;
+	if (__builtin_expect(self->flags & THREAD_PINNED, 0)) {
+		call.pins_below = self->stack->pins_below;
+		self->stack->pins_below = self->stack->pins;
+	}
 	t->stack_class = self->stack_class;
 	t->arg = &call;
 	w->current = t;
@@ -202,6 +220,11 @@ static __attribute__((noinline)) void *run_inline(struct worker *w, struct threa
 		} else {
 			call.result = fn(arg);
 		}
+	}
+	if (__builtin_expect(t->flags & THREAD_LEAVES, 0)) {
+		locals_end(t);
+		if (self->flags & THREAD_PINNED)
+			self->stack->pins_below = call.pins_below;
 	}
 	/* under another worker, perhaps */
 	w = worker_self();
@@ -251,7 +274,7 @@ int perch_join(perch_t handle, void **result)
 						__ATOMIC_ACQUIRE)) {
 			/* when it is no longer us, it is TAKEN, for us */
 			while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
-				park(PARK_JOIN);
+				park(PARK_JOIN, t);
 			goto ended;
 		}
 		if (joiner != JOIN_ENDED)

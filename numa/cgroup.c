@@ -66,12 +66,15 @@ static bool parse_mount(char *line, enum cgroup_version version, const char *con
 	return true;
 }
 
-static bool find_mount(char *mountinfo, enum cgroup_version version, const char *controller, struct mount *m)
+/* 1 found, 0 not, -ENOMEM */
+static int find_mount(char *mountinfo, enum cgroup_version version, const char *controller, struct mount *m)
 {
 	char *save, *copy = strdup(mountinfo);
 	bool found = false;
 
-	for (char *line = copy ? strtok_r(copy, "\n", &save) : NULL; line && !found; line = strtok_r(NULL, "\n", &save))
+	if (!copy)
+		return -ENOMEM;
+	for (char *line = strtok_r(copy, "\n", &save); line && !found; line = strtok_r(NULL, "\n", &save))
 		found = parse_mount(line, version, controller, m);
 	free(copy);
 	return found;
@@ -139,8 +142,11 @@ int cgroup_walk(struct sysfs *s, const char *controller,
 		version = *controllers ? CGROUP_V1 : CGROUP_V2;
 		if (version == CGROUP_V1 && !has_word(controllers, controller))
 			continue;
-		if (find_mount(mounts, version, controller, &m))
+		r = find_mount(mounts, version, controller, &m);
+		if (r > 0)
 			r = walk_up(s, version, &m, path, visit, context);
+		else if (r)
+			sysfs_fail(s, r, "no memory", "/proc/self/mountinfo");
 	}
 	free(groups);
 	free(mounts);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,25 +13,48 @@
 /* Where growing stops: far beyond any kernel's NR_CPUS. */
 #define AFFINITY_BITS_MAX (1u << 20)
 
+/* As numa_bitmask_free() does it. */
+static void cpuset_free(struct bitmask *set)
+{
+	free(set->maskp);
+	free(set);
+}
+
+struct bitmask *cpuset_alloc(unsigned bits)
+{
+	const size_t word = 8 * sizeof(long);
+	struct bitmask *set = malloc(sizeof(*set));
+
+	if (!set)
+		return NULL;
+	set->size = bits;
+	set->maskp = calloc((bits + word - 1) / word + !bits, sizeof(*set->maskp));
+	if (!set->maskp) {
+		free(set);
+		return NULL;
+	}
+	return set;
+}
+
 /*
  * The kernel says -EINVAL to a mask that is shorter than its own; glibc's
  * cpu_set_t is 1024 bits. *bytes: how long the kernel's own mask is.
  */
-static int affinity(struct bitmask **out, long *bytes)
+static int affinity(struct bitmask **out, pid_t tid, long *bytes)
 {
 	*out = NULL;
 	for (unsigned bits = 1024; bits <= AFFINITY_BITS_MAX; bits *= 2) {
-		struct bitmask *set = numa_bitmask_alloc(bits);
+		struct bitmask *set = cpuset_alloc(bits);
 		int saved = errno;
 
 		if (!set)
 			return -ENOMEM;
-		*bytes = syscall(SYS_sched_getaffinity, 0, numa_bitmask_nbytes(set), set->maskp);
+		*bytes = syscall(SYS_sched_getaffinity, tid, numa_bitmask_nbytes(set), set->maskp);
 		if (*bytes > 0) {
 			*out = set;
 			return 0;
 		}
-		numa_bitmask_free(set);
+		cpuset_free(set);
 		if (errno != EINVAL)
 			return -errno;
 		errno = saved;
@@ -38,7 +62,14 @@ static int affinity(struct bitmask **out, long *bytes)
 	return -EINVAL;
 }
 
-static void cut(struct bitmask *set, const struct bitmask *group)
+int cpuset_affinity(struct bitmask **out, pid_t tid)
+{
+	long bytes;
+
+	return affinity(out, tid, &bytes);
+}
+
+void cpuset_keep(struct bitmask *set, const struct bitmask *group)
 {
 	int common = 0;
 
@@ -63,7 +94,7 @@ static int visit(struct sysfs *s, enum cgroup_version version, const char *direc
 			continue;
 		if (r)
 			return r;
-		cut(context, group);
+		cpuset_keep(context, group);
 		numa_bitmask_free(group);
 		return 1;
 	}
@@ -84,7 +115,7 @@ int cpuset_allowed(struct bitmask **out)
 {
 	char error[320];
 	long bytes;
-	int r = affinity(out, &bytes);
+	int r = affinity(out, 0, &bytes);
 
 	if (r) {
 		fprintf(stderr, "perch: cannot get the affinity mask: %s\n", strerror(-r));
@@ -125,8 +156,8 @@ int cpuset_possible(void)
 		return n;
 	/* No sysfs: the kernel's mask is as long as its numbers go, rounded up to
 	 * a word. Room for some that never come costs addresses only. */
-	if (affinity(&set, &bytes) || !set)
+	if (affinity(&set, 0, &bytes) || !set)
 		return (int)sysconf(_SC_NPROCESSORS_CONF);
-	numa_bitmask_free(set);
+	cpuset_free(set);
 	return (int)bytes * 8;
 }

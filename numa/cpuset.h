@@ -7,6 +7,7 @@
 #define PERCH_NUMA_CPUSET_H
 
 #include <numa.h>
+#include <sys/types.h>
 
 /*
  * cpuset_allowed - the calling pthread's affinity mask, cut to its control
@@ -14,6 +15,17 @@
  * Returns 0 or -errno (and a line on stderr says what failed).
  */
 int cpuset_allowed(struct bitmask **out);
+
+/* An empty set of CPU numbers below `bits`; NULL: no memory. (numa_bitmask_alloc() ends the
+ * process then.) numa_bitmask_free() it. */
+struct bitmask *cpuset_alloc(unsigned bits);
+
+/* The affinity mask of a pthread (0: the calling one), without the CPUs that are off, as the
+ * kernel tells it. numa_bitmask_free() the result. 0, -ESRCH, or another -errno. */
+int cpuset_affinity(struct bitmask **out, pid_t tid);
+
+/* Keep only what `group` has too; but all of it when they have nothing in common. */
+void cpuset_keep(struct bitmask *set, const struct bitmask *group);
 
 /* The highest CPU number that this kernel can ever have, plus one. */
 int cpuset_possible(void);

@@ -86,3 +86,10 @@ int quota_cpus(const struct quota *quota)
 	n = quota->quota_us / quota->period_us + (quota->quota_us % quota->period_us != 0);
 	return n > INT_MAX ? INT_MAX : (int)n;
 }
+
+unsigned quota_procs(const struct quota *quota, unsigned cpus)
+{
+	unsigned most = (unsigned)quota_cpus(quota);
+
+	return most && most < cpus ? most : cpus;
+}

@@ -26,5 +26,7 @@ int quota_read(const char *root, struct quota *quota, char *error, size_t size);
 
 /* How many CPUs that keeps busy, rounded up; 0: no limit. */
 int quota_cpus(const struct quota *quota);
+/* So many processors, where there are that many CPUs. */
+unsigned quota_procs(const struct quota *quota, unsigned cpus);
 
 #endif

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "numa/cpuset.h"
+
 /* No kernel counts CPUs or nodes this far; a larger number is a broken file. */
 #define LIST_LIMIT (1L << 20)
 
@@ -163,7 +165,7 @@ int sysfs_parse_list(const char *text, struct bitmask **list)
 	*list = NULL;
 	if (highest == -EINVAL)
 		return -EINVAL;
-	*list = numa_bitmask_alloc(highest < 0 ? 1 : (unsigned)highest + 1);
+	*list = cpuset_alloc(highest < 0 ? 1 : (unsigned)highest + 1);
 	if (!*list)
 		return -ENOMEM;
 	walk_list(text, *list);

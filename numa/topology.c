@@ -21,7 +21,7 @@ static int highest(const struct bitmask *set)
 	return last;
 }
 
-static struct topology *make(int cpus, int nodes)
+struct topology *topology_make(int cpus, int nodes)
 {
 	struct topology *t = calloc(1, sizeof(*t));
 
@@ -128,7 +128,7 @@ static int read_node(struct sysfs *s, struct topology *t, const struct bitmask *
 }
 
 /* Where a node's pages go when it has none of its own; ties: the lowest number. */
-static void find_memory_nodes(struct topology *t)
+void topology_find_memory_nodes(struct topology *t)
 {
 	for (int from = 0; from < t->nodes; from++) {
 		int best = -1;
@@ -250,24 +250,31 @@ static int read_nodes(struct sysfs *s, struct topology *t, const struct bitmask 
 		if (r)
 			return r;
 	}
-	find_memory_nodes(t);
+	topology_find_memory_nodes(t);
 	return 0;
 }
 
-/* Each CPU that will be used must be online and have a node. */
-static int mark_allowed(struct sysfs *s, struct topology *t, const struct bitmask *allowed)
+int topology_mark_allowed(struct topology *t, const struct bitmask *allowed)
 {
 	cpuset_for_each(cpu, allowed)
 	{
-		char what[80];
-
-		if (topology_node_of_cpu(t, cpu) < 0) {
-			snprintf(what, sizeof(what), "CPU %d is to be used, but no node has it", cpu);
-			return sysfs_fail(s, -EINVAL, what, t->nodes_told ? NODE_DIR : CPU_DIR "/online");
-		}
+		if (topology_node_of_cpu(t, cpu) < 0)
+			return cpu;
 		t->cpu[cpu].allowed = true;
 	}
-	return 0;
+	return -1;
+}
+
+/* Each CPU that will be used must be online and have a node. */
+static int check_allowed(struct sysfs *s, struct topology *t, const struct bitmask *allowed)
+{
+	int missing = topology_mark_allowed(t, allowed);
+	char what[80];
+
+	if (missing < 0)
+		return 0;
+	snprintf(what, sizeof(what), "CPU %d is to be used, but no node has it", missing);
+	return sysfs_fail(s, -EINVAL, what, t->nodes_told ? NODE_DIR : CPU_DIR "/online");
 }
 
 /* online: the nodes; NULL for a kernel without them */
@@ -279,7 +286,7 @@ static int read_machine(struct sysfs *s, struct topology *t, const struct bitmas
 	for (int cpu = 0; !r && cpu < t->cpus; cpu++)
 		if (t->cpu[cpu].node >= 0)
 			r = read_cpu(s, t, cpu);
-	return r ? r : mark_allowed(s, t, allowed);
+	return r ? r : check_allowed(s, t, allowed);
 }
 
 /* The list, which must have members. */
@@ -307,7 +314,7 @@ static int read_all(struct sysfs *s, const struct bitmask *allowed, struct topol
 	if (sysfs_exists(s, NODE_DIR))
 		r = read_members(s, &online, NODE_DIR "/online");
 	if (!r) {
-		t = make(highest(possible) + 1, online ? highest(online) + 1 : 1);
+		t = topology_make(highest(possible) + 1, online ? highest(online) + 1 : 1);
 		if (t)
 			r = read_machine(s, t, online, allowed);
 		else
@@ -337,17 +344,36 @@ struct topology *topology_discover_in(const char *root, const struct bitmask *al
 	return t;
 }
 
+/* Not a node of another number than the kernel's: there would be no such memory. */
+static int node_not_there(const struct topology *t)
+{
+	for (int node = 0; node < t->nodes; node++)
+		if (t->node[node].present &&
+		    (numa_max_node() < node || !numa_bitmask_isbitset(numa_nodes_ptr, (unsigned)node)))
+			return node;
+	return -1;
+}
+
 /* libnuma asks the kernel whether it takes memory policies; a container's
  * filter may refuse what the kernel has. */
-static void ask_libnuma(struct topology *t)
+void topology_ask_libnuma(struct topology *t)
 {
 	size_t n = strlen(t->note);
+	int node = -1;
 
 	t->placement = numa_available() >= 0;
-	if (!t->placement)
+	if (!t->placement) {
 		snprintf(t->note + n, sizeof(t->note) - n,
 			 "%slibnuma: memory policies are not available (no kernel support, or refused by a filter)",
 			 n ? "; " : "");
+		return;
+	}
+	if (t->emulated)
+		node = node_not_there(t);
+	if (node >= 0) {
+		t->placement = false;
+		snprintf(t->note + n, sizeof(t->note) - n, "%sthe kernel has no node %d", n ? "; " : "", node);
+	}
 }
 
 struct topology *topology_discover(const struct bitmask *allowed, int *error)
@@ -356,7 +382,7 @@ struct topology *topology_discover(const struct bitmask *allowed, int *error)
 	struct topology *t = topology_discover_in("", allowed, error, message, sizeof(message));
 
 	if (t)
-		ask_libnuma(t);
+		topology_ask_libnuma(t);
 	else
 		fprintf(stderr, "perch: the topology is not known: %s\n", message);
 	return t;
@@ -364,7 +390,7 @@ struct topology *topology_discover(const struct bitmask *allowed, int *error)
 
 struct topology *topology_flat(const struct bitmask *allowed, const char *why)
 {
-	struct topology *t = make(highest(allowed) + 1, 1);
+	struct topology *t = topology_make(highest(allowed) + 1, 1);
 
 	if (!t)
 		return NULL;
@@ -432,9 +458,9 @@ static void print_cpus(const struct topology *t, int node, FILE *out)
 
 void topology_print(const struct topology *t, FILE *out)
 {
-	fprintf(out, "topology: %d node%s, placement of memory %s%s%s\n", t->nodes_present,
-		t->nodes_present == 1 ? "" : "s", t->placement ? "works" : "does not work", *t->note ? "; " : "",
-		t->note);
+	fprintf(out, "topology: %s%d node%s, placement of memory %s%s%s\n", t->emulated ? "emulated, " : "",
+		t->nodes_present, t->nodes_present == 1 ? "" : "s", t->placement ? "works" : "does not work",
+		*t->note ? "; " : "", t->note);
 	for (int node = 0; node < t->nodes; node++) {
 		if (!t->node[node].present)
 			continue;

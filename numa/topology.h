@@ -38,6 +38,7 @@ struct topology {
 	struct topology_node *node;
 	uint16_t *distance; /* [from * nodes + to]; 0 when either is not present */
 	bool placement;     /* libnuma: memory can be bound to nodes */
+	bool emulated;      /* described by someone (described.h), not read */
 	bool nodes_told;    /* false: the kernel, or the caller, knows no nodes; there is one, number 0 */
 	int cores_unknown;  /* online CPUs without a file that tells their siblings */
 	int caches_unknown; /* the same for their last-level cache */
@@ -84,5 +85,16 @@ void topology_print(const struct topology *t, FILE *out);
 /* The same from files below `root`, with the line in `message`; for tests. */
 struct topology *topology_discover_in(const char *root, const struct bitmask *allowed, int *error, char *message,
 				      size_t size);
+
+/* ---- for described.h, which fills one itself ---- */
+
+/* CPUs are on no node, nodes not present; NULL: no memory. */
+struct topology *topology_make(int cpus, int nodes);
+/* When nodes, memory and distances are there. */
+void topology_find_memory_nodes(struct topology *t);
+/* Those are `allowed`; the first that is on no node, or -1. */
+int topology_mark_allowed(struct topology *t, const struct bitmask *allowed);
+/* Fills `placement`, and why not. */
+void topology_ask_libnuma(struct topology *t);
 
 #endif

@@ -80,10 +80,26 @@ int percpu_cpu(void)
 void percpu_activate(int cpu, uint32_t group)
 {
 	struct percpu *a = percpu_of(cpu);
+	uint32_t none = 0;
 
-	a->cpu = (uint32_t)cpu;
-	a->group = group;
-	__atomic_store_n(&a->flags, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE, __ATOMIC_RELEASE);
+	/* not again: one who robs it may be reading them */
+	if (a->cpu != (uint32_t)cpu || a->group != group) {
+		a->cpu = (uint32_t)cpu;
+		a->group = group;
+	}
+	if (percpu_locked) {
+		lock_area(a);
+		/* release: for percpu_here(), which looks without the lock */
+		__atomic_store_n(&a->flags, PERCPU_BY_LOCK, __ATOMIC_RELEASE);
+		unlock_area(a);
+		return;
+	}
+	/* what lay here since a processor was taken away may just be inherited */
+	while (!__atomic_compare_exchange_n(&a->flags, &none, PERCPU_ACTIVE, false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED)) {
+		none = 0;
+		sched_yield();
+	}
 }
 
 void percpu_deactivate(int cpu)

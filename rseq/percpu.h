@@ -75,6 +75,15 @@ static inline struct percpu *percpu_of(int cpu)
 /* The CPU this runs on: a hint, stale as soon as it is read. */
 int percpu_cpu(void);
 
+/* The same without a call, once percpu_locked is false. */
+static inline uint32_t percpu_cpu_hint(void)
+{
+	const volatile uint32_t *area =
+		(const void *)((const char *)__builtin_thread_pointer() + perch_fast.rseq_offset);
+
+	return area[1];
+}
+
 /* The area of that CPU, or NULL when no processor is there. A hint too. */
 static inline struct percpu *percpu_here(void)
 {
@@ -84,11 +93,13 @@ static inline struct percpu *percpu_here(void)
 	if (!percpu_base || cpu < 0 || cpu >= percpu_count)
 		return NULL;
 	a = percpu_of(cpu);
-	return __atomic_load_n(&a->flags, __ATOMIC_RELAXED) & (PERCPU_ACTIVE | PERCPU_BY_LOCK) ? a : NULL;
+	/* acquire: what was set before it became active (`cpu`, `group`) is there to be read */
+	return __atomic_load_n(&a->flags, __ATOMIC_ACQUIRE) & (PERCPU_ACTIVE | PERCPU_BY_LOCK) ? a : NULL;
 }
 
-/* Put a processor there / take it away. Taking away waits until no section
- * can be in progress, nor a thief that has frozen the area. */
+/* Put a processor there / take it away; by one pthread at a time. Taking away waits
+ * until no section can be in progress, nor a thief that has frozen the area; what is
+ * in the queues stays there (ring_inherit). */
 void percpu_activate(int cpu, uint32_t group);
 void percpu_deactivate(int cpu);
 

@@ -82,6 +82,14 @@ void *pool_get_slow(struct pool *pool)
 	return chain;
 }
 
+/* A chain of one. */
+static void put_one(struct pool_depot *depot, struct pool_node *node)
+{
+	node->node.next = NULL;
+	node->node.depth = 1;
+	depot_put(depot, node);
+}
+
 void pool_put_slow(struct pool *pool, void *object)
 {
 	struct pool_node *node = object;
@@ -103,10 +111,15 @@ void pool_put_slow(struct pool *pool, void *object)
 				   : section_list_push(pool->list, &node->node, pool->batch)) == SECTION_DONE)
 			return;
 	}
-	/* no list here at all (frozen, or no processor): a chain of one */
-	node->node.next = NULL;
-	node->node.depth = 1;
-	depot_put(depot, node);
+	/* no list here at all (frozen, or no processor) */
+	put_one(depot, node);
+}
+
+void pool_share(struct pool *pool, void *object)
+{
+	uint32_t group;
+
+	put_one(depot_here(pool, &group), object);
 }
 
 struct pool_node *pool_link(char *first, size_t size, size_t n)

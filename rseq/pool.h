@@ -70,6 +70,9 @@ static inline void pool_put(struct pool *pool, void *object)
 	pool_put_slow(pool, object);
 }
 
+/* The same, where any CPU finds it at once. Slower. */
+void pool_share(struct pool *pool, void *object);
+
 /* Link `n` objects of `size` bytes from `first` on as make() must. */
 struct pool_node *pool_link(char *first, size_t size, size_t n);
 

@@ -222,8 +222,8 @@ enum ring_result ring_fair_pop_slow(uintptr_t *item)
 	return fair_slow(item, false);
 }
 
-/* Raise split by half of the private part; the caller keeps sections away. */
-static bool raise_split(struct percpu *a)
+/* Raise split by half of the private part, or all of it; the caller keeps sections away. */
+static bool raise_split(struct percpu *a, bool whole)
 {
 	uint64_t word = word_load(a);
 
@@ -232,8 +232,10 @@ static bool raise_split(struct percpu *a)
 
 		if (!n)
 			return false;
+		if (!whole)
+			n = (n + 1) / 2;
 		inject();
-		if (word_cas(a, &word, word_next(word, word_head(word), (uint16_t)(word_split(word) + (n + 1) / 2))))
+		if (word_cas(a, &word, word_next(word, word_head(word), (uint16_t)(word_split(word) + n))))
 			return true;
 	}
 }
@@ -249,7 +251,7 @@ bool ring_publish(void)
 	a = lock_here();
 	if (!a)
 		return false;
-	done = raise_split(a);
+	done = raise_split(a, false);
 	unlock_area(a);
 	return done;
 }
@@ -299,46 +301,75 @@ bool ring_ask(struct percpu *victim)
 	       !__atomic_exchange_n(&victim->request, 1, __ATOMIC_ACQ_REL);
 }
 
+/* Keep sections, and others who do this, away from an area whose flags are `flags`; false:
+ * they are not, or another is at it. */
+static bool freeze(struct percpu *a, uint32_t flags)
+{
+	if (percpu_locked) {
+		lock_area(a);
+		if (__atomic_load_n(&a->flags, __ATOMIC_RELAXED) == flags)
+			return true;
+		unlock_area(a);
+		return false;
+	}
+	return __atomic_compare_exchange_n(&a->flags, &flags, flags | PERCPU_FROZEN, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+static void thaw(struct percpu *a)
+{
+	inject();
+	if (percpu_locked)
+		unlock_area(a);
+	else
+		__atomic_and_fetch(&a->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_RELEASE);
+}
+
+/* What one who has frozen the area does: share of the ring, or else take of the
+ * fair queue; half, or as much as goes. */
+static int open_up(struct percpu *a, uintptr_t *out, unsigned max, bool whole)
+{
+	uint32_t head;
+	unsigned n;
+
+	inject();
+	if (raise_split(a, whole))
+		return 0;
+	head = __atomic_load_n(&a->fair_head, __ATOMIC_RELAXED);
+	n = __atomic_load_n(&a->fair_tail, __ATOMIC_RELAXED) - head;
+	if (!whole)
+		n = (n + 1) / 2;
+	if (n > max)
+		n = max;
+	for (unsigned i = 0; i < n; i++)
+		out[i] = __atomic_load_n(&a->fair_slot[(head + i) % FAIR_CAPACITY], __ATOMIC_RELAXED);
+	__atomic_store_n(&a->fair_head, head + n, __ATOMIC_RELAXED);
+	return n ? (int)n : -EAGAIN;
+}
+
 int ring_force(struct percpu *victim, uintptr_t *out, unsigned max)
 {
-	int taken = -EAGAIN;
+	int taken;
 
-	if (percpu_locked) {
-		lock_area(victim);
-		if (__atomic_load_n(&victim->flags, __ATOMIC_RELAXED) != PERCPU_BY_LOCK) {
-			unlock_area(victim);
-			return -EBUSY;
-		}
-	} else {
-		uint32_t active = PERCPU_ACTIVE;
-
-		if (!__atomic_compare_exchange_n(&victim->flags, &active, PERCPU_ACTIVE | PERCPU_FROZEN, false,
-						 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			return -EBUSY;
+	if (!freeze(victim, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE))
+		return -EBUSY;
+	if (!percpu_locked) {
 		inject();
 		barrier_cpu((int)victim->cpu);
 	}
-	inject();
-	if (raise_split(victim)) {
-		taken = 0;
-	} else {
-		uint32_t head = __atomic_load_n(&victim->fair_head, __ATOMIC_RELAXED);
-		unsigned n = __atomic_load_n(&victim->fair_tail, __ATOMIC_RELAXED) - head;
+	taken = open_up(victim, out, max, false);
+	thaw(victim);
+	return taken;
+}
 
-		n = (n + 1) / 2;
-		if (n > max)
-			n = max;
-		for (unsigned i = 0; i < n; i++)
-			out[i] = __atomic_load_n(&victim->fair_slot[(head + i) % FAIR_CAPACITY], __ATOMIC_RELAXED);
-		__atomic_store_n(&victim->fair_head, head + n, __ATOMIC_RELAXED);
-		if (n)
-			taken = (int)n;
-	}
-	inject();
-	if (percpu_locked)
-		unlock_area(victim);
-	else
-		__atomic_and_fetch(&victim->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_RELEASE);
+int ring_inherit(struct percpu *gone, uintptr_t *out, unsigned max)
+{
+	int taken;
+
+	if (!freeze(gone, 0))
+		return -EBUSY;
+	taken = open_up(gone, out, max, true);
+	thaw(gone);
 	return taken;
 }
 

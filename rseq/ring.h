@@ -10,15 +10,16 @@
  * compared with head and split. Items are non-zero words that mean nothing here.
  *
  * Who may do what beside whom ("-": freely; "F": freezing keeps them apart;
- * "C": the CAS on the one word decides; "s": both are sections on one CPU, so
+ * "A": the area is either active or not; "C": the CAS on the one word decides; "s": both are sections on one CPU, so
  * the kernel keeps them apart):
  *
- *	              push/pop  publish  take_back  steal  force
- *	push/pop         s         s         -        -      F
- *	publish          s         s         -        -      F
- *	take_back        -         -         C        C      C
- *	steal            -         -         C        C      C
- *	force            F         F         C        C      F
+ *	              push/pop  publish  take_back  steal  force  inherit
+ *	push/pop         s         s         -        -      F       A
+ *	publish          s         s         -        -      F       A
+ *	take_back        -         -         C        C      C       C
+ *	steal            -         -         C        C      C       C
+ *	force            F         F         C        C      F       A
+ *	inherit          A         A         C        C      A       F
  *
  * Sections run on the CPU that owns the ring; take_back too, but a worker that
  * was moved away in the middle of it does no harm: it can only make the shared
@@ -136,6 +137,14 @@ bool ring_ask(struct percpu *victim);
  * there was nothing.
  */
 int ring_force(struct percpu *victim, uintptr_t *out, unsigned max);
+
+/*
+ * Any CPU: the same with an area whose processor was taken away, whole, and without
+ * an interrupt (percpu_deactivate() has seen to it that no section is under way): share
+ * all that is private, or else take up to `max` from the fair queue's old end. -EBUSY:
+ * another is at it, or a processor is there.
+ */
+int ring_inherit(struct percpu *gone, uintptr_t *out, unsigned max);
 
 /* Neither a private nor a shared item, as far as one look tells. */
 static inline bool ring_empty(const struct percpu *a)

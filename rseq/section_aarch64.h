@@ -105,6 +105,8 @@
 #else
 #define SECTION_BEGIN SECTION_TABLE SECTION_ARM "1%=:\n\t" SECTION_FIND
 #endif
+/* For what is in no area. */
+#define SECTION_BEGIN_BARE SECTION_TABLE SECTION_ARM "1%=:\n\t"
 #define SECTION_END "2%=:\n\t"
 
 #ifdef PERCH_SEED_NO_FREEZE_CHECK /* all but FROZEN is still looked at */
@@ -148,11 +150,11 @@
 		*(to) = given; \
 	} while (0)
 
-#define SECTION_RUN(body, outputs, inputs, on_done) \
+#define SECTION_RUN(begin, body, outputs, inputs, on_done) \
 	uint64_t p, t, u, s; \
 	unsigned cuts = 0; \
 	for (;;) { \
-		__asm__ volatile goto(SECTION_BEGIN body SECTION_END \
+		__asm__ volatile goto(begin body SECTION_END \
 				      : [p] "=&r"(p), [t] "=&r"(t), [u] "=&r"(u), [s] "=&r"(s) outputs \
 				      : [off] "r"(perch_fast.rseq_offset), [base] "r"(perch_fast.base) inputs \
 				      : SECTION_CLOBBER \
@@ -220,40 +222,40 @@ slow: \
 
 SECTION_INLINE int section_push(uintptr_t item)
 {
-	SECTION_RUN(SECTION_PUSH(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_PUSH(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
 }
 
 SECTION_INLINE int section_push_raw(uintptr_t item)
 {
-	SECTION_RUN(SECTION_PUSH(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_PUSH(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
 }
 
 SECTION_INLINE int section_pop(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(item, v));
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(item, v));
 }
 
 SECTION_INLINE int section_pop_raw(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(item, v));
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(item, v));
 }
 
 SECTION_INLINE int section_pop_if(uintptr_t item)
 {
-	SECTION_RUN(SECTION_POP_IF(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP_IF(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
 }
 
 SECTION_INLINE int section_pop_if_raw(uintptr_t item)
 {
-	SECTION_RUN(SECTION_POP_IF(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP_IF(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
 }
 
 /* COMMIT is a release: it is what makes the slots visible to thieves. */
 SECTION_INLINE int section_publish(void)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"ldrh %w[u], [%[p], #" SECTION_STR(PERCPU_SPLIT_SPLIT) "]\n\t"
 		"ldrh %w[t], [%[p], #" SECTION_STR(PERCPU_TAIL) "]\n\t"
 		"sub %w[t], %w[t], %w[u]\n\t"
@@ -272,7 +274,7 @@ SECTION_INLINE int section_publish(void)
 
 SECTION_INLINE int section_fair_push(uintptr_t item)
 {
-	SECTION_RUN(SECTION_CHECK_ATTENTION
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_ATTENTION
 		"ldp %w[s], %w[t], [%[p], #" SECTION_STR(PERCPU_FAIR) "]\n\t"
 		"sub %w[u], %w[t], %w[s]\n\t"
 		"cmp %w[u], #" SECTION_STR(FAIR_CAPACITY) "\n\t"
@@ -290,7 +292,7 @@ SECTION_INLINE int section_fair_push(uintptr_t item)
 SECTION_INLINE int section_fair_pop(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"ldp %w[t], %w[s], [%[p], #" SECTION_STR(PERCPU_FAIR) "]\n\t"
 		"cmp %w[t], %w[s]\n\t"
 		"b.eq %l[slow]\n\t"
@@ -308,7 +310,7 @@ SECTION_INLINE int section_fair_pop(uintptr_t *item)
 
 SECTION_INLINE int section_list_push(unsigned list, struct section_node *node, uint64_t max)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"add %[s], %[p], %[i], lsl #3\n\t"
 		"ldr %[t], [%[s], #" SECTION_STR(PERCPU_LIST) "]\n\t"
 		"mov %[u], #1\n\t"
@@ -329,7 +331,7 @@ SECTION_INLINE int section_list_push(unsigned list, struct section_node *node, u
 SECTION_INLINE int section_list_pop(unsigned list, struct section_node **node)
 {
 	struct section_node *v;
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"add %[s], %[p], %[i], lsl #3\n\t"
 		"ldr %[v], [%[s], #" SECTION_STR(PERCPU_LIST) "]\n\t"
 		"cbz %[v], %l[slow]\n\t"
@@ -344,7 +346,7 @@ SECTION_INLINE int section_list_pop(unsigned list, struct section_node **node)
 SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
 {
 	struct section_node *v;
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"add %[s], %[p], %[i], lsl #3\n\t"
 		"ldr %[v], [%[s], #" SECTION_STR(PERCPU_LIST) "]\n\t"
 		"cbz %[v], %l[slow]\n\t"
@@ -356,7 +358,7 @@ SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
 
 SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"add %[s], %[p], %[i], lsl #3\n\t"
 		"ldr %[t], [%[s], #" SECTION_STR(PERCPU_LIST) "]\n\t"
 		"cbnz %[t], %l[slow]\n\t"
@@ -366,11 +368,28 @@ SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
 		SECTION_AND [i] "r"((uint64_t)list) SECTION_AND [n] "r"(chain), );
 }
 
+/* ---- a word that leans on this CPU ---- */
+
+SECTION_INLINE int section_cas(uint32_t *word, uint32_t expect, uint32_t next, uint32_t cpu)
+{
+	SECTION_RUN(SECTION_BEGIN_BARE,
+		"ldr %w[t], [x16, #4]\n\t"
+		"cmp %w[t], %w[c]\n\t"
+		"b.ne %l[slow]\n\t"
+		SECTION_STEP(1)
+		"ldar %w[t], [%[w]]\n\t"
+		"cmp %w[t], %w[e]\n\t"
+		"b.ne %l[slow]\n\t"
+		SECTION_STEP(2)
+		"stlr %w[n], [%[w]]\n", ,
+		SECTION_AND [w] "r"(word) SECTION_AND [e] "r"(expect) SECTION_AND [n] "r"(next) SECTION_AND [c] "r"(cpu), );
+}
+
 /* ---- counters ---- */
 
 SECTION_INLINE int section_add(unsigned counter, uint64_t n)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"add %[s], %[p], %[i], lsl #3\n\t"
 		"ldr %[t], [%[s], #" SECTION_STR(PERCPU_COUNTER) "]\n\t"
 		SECTION_STEP(2)

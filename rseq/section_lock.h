@@ -27,16 +27,21 @@ static inline void percpu_relax(void)
 #endif
 }
 
+/* One more look in vain at what another holds: it runs, or is preempted, perhaps
+ * on this very CPU, and is given way to. */
+static inline void percpu_wait(unsigned *spins)
+{
+	percpu_relax();
+	if (++*spins % 64 == 0)
+		sched_yield();
+}
+
 static inline void lock_area(struct percpu *a)
 {
 	unsigned spins = 0;
 
-	while (__atomic_exchange_n(&a->lock, 1, __ATOMIC_ACQUIRE)) {
-		/* the holder may be preempted on this very CPU */
-		if (++spins % 64 == 0)
-			sched_yield();
-		percpu_relax();
-	}
+	while (__atomic_exchange_n(&a->lock, 1, __ATOMIC_ACQUIRE))
+		percpu_wait(&spins);
 	inject();
 }
 

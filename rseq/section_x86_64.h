@@ -91,6 +91,8 @@
 #else
 #define SECTION_BEGIN SECTION_TABLE SECTION_ARM "1%=:\n\t" SECTION_FIND
 #endif
+/* For what is in no area. */
+#define SECTION_BEGIN_BARE SECTION_TABLE SECTION_ARM "1%=:\n\t"
 #define SECTION_END "2%=:\n\t"
 
 #ifdef PERCH_SEED_NO_FREEZE_CHECK /* all but FROZEN is still looked at */
@@ -131,11 +133,11 @@
 		__asm__ volatile("movq %1, %0" : "=r"(given_) : "r"(v)); \
 		(to) = (__typeof__(to))given_; \
 	} while (0)
-#define SECTION_RUN(body, outputs, inputs, on_done) \
+#define SECTION_RUN(begin, body, outputs, inputs, on_done) \
 	uint64_t p, t, u; \
 	unsigned cuts = 0; \
 	for (;;) { \
-		__asm__ volatile goto(SECTION_BEGIN body SECTION_END \
+		__asm__ volatile goto(begin body SECTION_END \
 				      : [p] "=&r"(p), [t] "=&r"(t), [u] "=&r"(u) outputs \
 				      : [off] "r"(perch_fast.rseq_offset), [base] "r"(perch_fast.base) inputs \
 				      : SECTION_CLOBBER \
@@ -198,40 +200,40 @@ slow: \
 
 SECTION_INLINE int section_push(uintptr_t item)
 {
-	SECTION_RUN(SECTION_PUSH(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_PUSH(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
 }
 
 SECTION_INLINE int section_push_raw(uintptr_t item)
 {
-	SECTION_RUN(SECTION_PUSH(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_PUSH(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
 }
 
 SECTION_INLINE int section_pop(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(*item, v));
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP(SECTION_CHECK_ATTENTION), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(*item, v));
 }
 
 SECTION_INLINE int section_pop_raw(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(*item, v));
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP(SECTION_CHECK_FLAGS), SECTION_AND [v] "=&r"(v), , SECTION_GIVE(*item, v));
 }
 
 SECTION_INLINE int section_pop_if(uintptr_t item)
 {
-	SECTION_RUN(SECTION_POP_IF(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP_IF(SECTION_CHECK_ATTENTION), , SECTION_AND [v] "r"(item), );
 }
 
 SECTION_INLINE int section_pop_if_raw(uintptr_t item)
 {
-	SECTION_RUN(SECTION_POP_IF(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
+	SECTION_RUN(SECTION_BEGIN, SECTION_POP_IF(SECTION_CHECK_FLAGS), , SECTION_AND [v] "r"(item), );
 }
 
 /* The COMMIT stores are plain: x86-64 keeps the slots' stores before it. */
 SECTION_INLINE int section_publish(void)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"movzwl " SECTION_STR(PERCPU_SPLIT_SPLIT) "(%[p]), %k[u]\n\t"
 		"movzwl " SECTION_STR(PERCPU_TAIL) "(%[p]), %k[t]\n\t"
 		"subw %w[u], %w[t]\n\t"
@@ -249,7 +251,7 @@ SECTION_INLINE int section_publish(void)
 
 SECTION_INLINE int section_fair_push(uintptr_t item)
 {
-	SECTION_RUN(SECTION_CHECK_ATTENTION
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_ATTENTION
 		"movl " SECTION_STR(PERCPU_FAIR) "+4(%[p]), %k[t]\n\t"
 		"movl %k[t], %k[u]\n\t"
 		"subl " SECTION_STR(PERCPU_FAIR) "(%[p]), %k[u]\n\t"
@@ -268,7 +270,7 @@ SECTION_INLINE int section_fair_push(uintptr_t item)
 SECTION_INLINE int section_fair_pop(uintptr_t *item)
 {
 	uintptr_t v;
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"movl " SECTION_STR(PERCPU_FAIR) "(%[p]), %k[t]\n\t"
 		"cmpl %k[t], " SECTION_STR(PERCPU_FAIR) "+4(%[p])\n\t"
 		"je %l[slow]\n\t"
@@ -286,7 +288,7 @@ SECTION_INLINE int section_fair_pop(uintptr_t *item)
 
 SECTION_INLINE int section_list_push(unsigned list, struct section_node *node, uint64_t max)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"movq " SECTION_STR(PERCPU_LIST) "(%[p], %[i], 8), %[t]\n\t"
 		"movl $1, %k[u]\n\t"
 		"testq %[t], %[t]\n\t"
@@ -307,7 +309,7 @@ SECTION_INLINE int section_list_push(unsigned list, struct section_node *node, u
 SECTION_INLINE int section_list_pop(unsigned list, struct section_node **node)
 {
 	struct section_node *v;
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"movq " SECTION_STR(PERCPU_LIST) "(%[p], %[i], 8), %[v]\n\t"
 		"testq %[v], %[v]\n\t"
 		"jz %l[slow]\n\t"
@@ -322,7 +324,7 @@ SECTION_INLINE int section_list_pop(unsigned list, struct section_node **node)
 SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
 {
 	struct section_node *v;
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"movq " SECTION_STR(PERCPU_LIST) "(%[p], %[i], 8), %[v]\n\t"
 		"testq %[v], %[v]\n\t"
 		"jz %l[slow]\n\t"
@@ -334,7 +336,7 @@ SECTION_INLINE int section_list_take(unsigned list, struct section_node **chain)
 
 SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		"cmpq $0, " SECTION_STR(PERCPU_LIST) "(%[p], %[i], 8)\n\t"
 		"jne %l[slow]\n\t"
 		SECTION_STEP(2)
@@ -343,11 +345,26 @@ SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
 		SECTION_AND [i] "r"((uint64_t)list) SECTION_AND [n] "r"(chain), );
 }
 
+/* ---- a word that leans on this CPU ---- */
+
+SECTION_INLINE int section_cas(uint32_t *word, uint32_t expect, uint32_t next, uint32_t cpu)
+{
+	SECTION_RUN(SECTION_BEGIN_BARE,
+		"cmpl %[c], %%fs:4(%[off])\n\t"
+		"jne %l[slow]\n\t"
+		SECTION_STEP(1)
+		"cmpl %[e], (%[w])\n\t"
+		"jne %l[slow]\n\t"
+		SECTION_STEP(2)
+		"movl %[n], (%[w])\n", ,
+		SECTION_AND [w] "r"(word) SECTION_AND [e] "r"(expect) SECTION_AND [n] "r"(next) SECTION_AND [c] "r"(cpu), );
+}
+
 /* ---- counters ---- */
 
 SECTION_INLINE int section_add(unsigned counter, uint64_t n)
 {
-	SECTION_RUN(SECTION_CHECK_FLAGS
+	SECTION_RUN(SECTION_BEGIN, SECTION_CHECK_FLAGS
 		SECTION_STEP(2)
 		SECTION_TWICE_CPU
 		"addq %[n], " SECTION_STR(PERCPU_COUNTER) "(%[p], %[i], 8)\n", ,

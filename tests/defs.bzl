@@ -12,7 +12,9 @@ load("@rules_shell//shell:sh_test.bzl", "sh_test")
 VARIANTS = {
     "rseq_off": "GLIBC_TUNABLES=glibc.pthread.rseq=0",
     "no_membarrier": "PERCH_TEST_SECCOMP=membarrier",
+    "no_uring": "PERCH_TEST_SECCOMP=io_uring_setup",
     "mprotect": "PERCH_GUARD=mprotect",
+    "shuffle": "PERCH_SHUFFLE=1",
 }
 
 TIERS = ["quick", "stress"]
@@ -71,8 +73,8 @@ def perch_test(
             srcs = ["//tests:with_env.sh"],
             args = [VARIANTS[v], "$(rootpath :%s)" % name],
             data = [":" + name],
-            # under the thread sanitizer all of them go by the locks anyway
-            tags = tags + stress + ["notsan"],
+            # not under the sanitizers, where each test runs once: CI has 40 minutes
+            tags = tags + stress + ["variant"],
         )
 
 def perch_test_package():

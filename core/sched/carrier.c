@@ -3,6 +3,7 @@
 
 #include "core/sched/park.h"
 #include "core/sched/worker.h"
+#include "core/thread/locals.h"
 #include "rseq/inject.h"
 
 static void settle(perch_task_t *task, uintptr_t state)
@@ -17,9 +18,13 @@ static void settle(perch_task_t *task, uintptr_t state)
 
 static void *carry(void *arg)
 {
+	struct thread *self = worker_self()->current;
 	perch_task_t *task = arg;
 
 	task->run(task);
+	/* while its forker still waits: nobody else waits for a carrier's end */
+	if (__builtin_expect(self->flags & THREAD_LEAVES, 0))
+		locals_end(self);
 	settle(task, PERCH_TASK_DONE);
 	return NULL;
 }
@@ -35,7 +40,7 @@ struct thread *carrier_new(perch_task_t *task, unsigned stack_class)
 	t->fn = carry;
 	t->arg = task;
 	t->joiner = JOIN_DETACHED;
-	t->flags = THREAD_CARRIER;
+	thread_set_flag(t, THREAD_CARRIER);
 	t->stack_class = (uint8_t)stack_class;
 	stat_add(&worker_self()->stats.carried, 1);
 	return t;

@@ -9,6 +9,8 @@
 #include <urcu-qsbr.h>
 
 #include "core/sched/clock.h"
+#include "core/sched/handoff.h"
+#include "core/sched/monitor.h"
 #include "core/sched/sched.h"
 #include "rseq/barrier.h"
 #include "rseq/inject.h"
@@ -18,19 +20,20 @@
 #define SPIN_MOST_NS 400000
 /* A sleep shorter than this was not worth its wake-up. */
 #define SHORT_SLEEP_NS 100000
+#define IO_OVERDUE_NS 1000000
 
 static struct {
 	uint32_t searching __attribute__((aligned(64)));
 	uint32_t sleeping;
-	unsigned words;
 	uint64_t *mask; /* a bit per worker: sleeps, and nobody has chosen it yet */
+	uint64_t until; /* when a sleeper wakes by itself, for the earliest timer; CLOCK_NEVER: none does */
 } idle;
 
 int idle_start(unsigned workers)
 {
-	idle.words = (workers + 63) / 64;
-	idle.mask = calloc(idle.words, sizeof(*idle.mask));
+	idle.mask = calloc((workers + 63) / 64, sizeof(*idle.mask));
 	idle.searching = idle.sleeping = 0;
+	idle.until = CLOCK_NEVER;
 	return idle.mask ? 0 : -ENOMEM;
 }
 
@@ -47,28 +50,90 @@ static bool mask_clear(unsigned worker)
 	return __atomic_fetch_and(&idle.mask[worker / 64], ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
+/* Unless somebody has chosen it already: from here on it counts as a searcher. */
+static bool choose_one(struct worker *w)
+{
+	if (!mask_clear(w->index))
+		return false;
+	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+/* By who has chosen it. */
 static void wake(struct worker *w)
 {
-	__atomic_store_n(&w->wake, 1, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(&w->wake, WAKE_CHOSEN, __ATOMIC_SEQ_CST) == WAKE_BY_IO) {
+		idle_io->interrupt();
+		return;
+	}
 	syscall(SYS_futex, &w->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void wake_spare(struct worker *w)
+{
+	uint32_t old = __atomic_load_n(&w->wake, __ATOMIC_SEQ_CST);
+
+	while ((old == WAKE_NO || old == WAKE_BY_IO) &&
+	       !__atomic_compare_exchange_n(&w->wake, &old, WAKE_SPARE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
+	if (old == WAKE_BY_IO) {
+		idle_io->interrupt();
+		return;
+	}
+	syscall(SYS_futex, &w->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Of the mask, that some worker has a bit in. */
+static unsigned idle_words(void)
+{
+	return (sched_workers() + 63) / 64;
 }
 
 static bool anybody(void)
 {
-	for (unsigned i = 0; i < idle.words; i++)
+	unsigned words = idle_words();
+
+	for (unsigned i = 0; i < words; i++)
 		if (__atomic_load_n(&idle.mask[i], __ATOMIC_SEQ_CST))
 			return true;
 	return false;
 }
 
+bool idle_asleep_one(unsigned worker)
+{
+	return __atomic_load_n(&idle.mask[worker / 64], __ATOMIC_SEQ_CST) >> worker % 64 & 1;
+}
+
+/*
+ * Of those who are at home on the CPU that this runs on. For a foreign pthread:
+ * what it has made ready lies in the queue of this CPU, and it will soon let go
+ * of it, mostly; to wake another CPU costs an interrupt there.
+ */
+static struct worker *choose_here(void)
+{
+	struct percpu *a = percpu_here();
+	struct processor *p = a ? area_processor(a) : NULL;
+
+	for (unsigned i = 0; p && i < p->seats; i++) {
+		struct worker *w = seat_holder(p, i);
+
+		if (w && idle_asleep_one(w->index) && mask_clear(w->index))
+			return w;
+	}
+	return NULL;
+}
+
 /* Choose a sleeper, first in the word of the caller; NULL: nobody sleeps. */
 static struct worker *choose(void)
 {
-	struct worker *self = worker_self();
-	unsigned first = self ? self->index / 64 : 0;
+	struct worker *self = worker_self(), *here = self ? NULL : choose_here();
+	unsigned words = idle_words(), first = self ? self->index / 64 : 0;
 
-	for (unsigned i = 0; i < idle.words; i++) {
-		unsigned at = (first + i) % idle.words;
+	if (here)
+		return here;
+
+	for (unsigned i = 0; i < words; i++) {
+		unsigned at = (first + i) % words;
 		uint64_t bits;
 
 		while ((bits = __atomic_load_n(&idle.mask[at], __ATOMIC_SEQ_CST))) {
@@ -112,19 +177,83 @@ void idle_notify(void)
 	}
 }
 
+bool idle_wake(struct worker *w)
+{
+	struct worker *self;
+
+	inject();
+	if (!idle_asleep_one(w->index) || !choose_one(w))
+		return false; /* awake, or chosen by another: it will look */
+	inject();
+	self = worker_self();
+	if (self)
+		stat_add(&self->stats.wakes, 1);
+	wake(w);
+	return true;
+}
+
+void idle_timer(uint64_t when)
+{
+	if (when < __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST))
+		idle_notify();
+}
+
+/* No longer this one's watch. Whoever watches for an earlier time goes on. */
+static void end_watch(uint64_t until)
+{
+	__atomic_compare_exchange_n(&idle.until, &until, CLOCK_NEVER, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 void idle_wake_all(void)
 {
-	for (unsigned i = 0; i < sched.worker_count; i++) {
-		if (mask_clear(i))
-			__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < sched_workers(); i++) {
+		choose_one(&sched.workers[i]);
 		wake(&sched.workers[i]);
 	}
+}
+
+void (*idle_asleep)(void);
+
+/*
+ * Of several that go to sleep, or rest, at once, the last sees the others: they
+ * count themselves by sequentially consistent instructions before they look. One
+ * who has been chosen to wake counts as searching, and will come by here again.
+ */
+void idle_tell(void)
+{
+	void (*tell)(void) = __atomic_load_n(&idle_asleep, __ATOMIC_ACQUIRE);
+	unsigned seats = __atomic_load_n(&sched.seats, __ATOMIC_RELAXED);
+
+	if (tell && seats && __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST) == seats &&
+	    !__atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST))
+		tell();
+}
+
+bool idle_all_asleep(void)
+{
+	struct processor_set *set = sched_set();
+
+	if (__atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST) ||
+	    __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST) != __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST))
+		return false;
+	for (unsigned i = 0; i < set->count; i++) {
+		struct processor *p = set->processor[i];
+
+		for (unsigned n = 0; n < p->seats; n++) {
+			struct worker *w = seat_holder(p, n);
+
+			if (w && !idle_asleep_one(w->index))
+				return false;
+		}
+	}
+	return true;
 }
 
 bool idle_search_begin(void)
 {
 	uint32_t searching = __atomic_load_n(&idle.searching, __ATOMIC_RELAXED);
-	uint32_t busy = sched.worker_count - __atomic_load_n(&idle.sleeping, __ATOMIC_RELAXED);
+	uint32_t busy =
+		__atomic_load_n(&sched.seats, __ATOMIC_RELAXED) - __atomic_load_n(&idle.sleeping, __ATOMIC_RELAXED);
 
 	/* `busy` counts the searchers, and the caller */
 	if (busy > searching)
@@ -135,15 +264,11 @@ bool idle_search_begin(void)
 	return true;
 }
 
-void idle_search_end(bool found)
+/* Without what is pinned: that only its worker can run, which may be blocked for
+ * long, and nobody is to search as long as that. */
+bool idle_anything(void)
 {
-	if (__atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST) == 0 && found)
-		idle_notify();
-}
-
-static bool anything(void)
-{
-	struct processor_set *set = rcu_dereference(sched.set);
+	struct processor_set *set = sched_set();
 
 	for (unsigned i = 0; i < set->count; i++)
 		if (processor_has_work(set->processor[i]))
@@ -151,10 +276,18 @@ static bool anything(void)
 	return !spill_empty();
 }
 
+bool idle_anything_pinned(void)
+{
+	for (unsigned i = 0; i < sched_workers(); i++)
+		if (__atomic_load_n(&sched.workers[i].pinned, __ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
+
 /* The last searcher's duty: rule A's other half. True: something is there. */
 static bool last_look(struct worker *w)
 {
-	struct processor_set *set = rcu_dereference(sched.set);
+	struct processor_set *set = sched_set();
 
 	for (unsigned i = 0; i < set->count; i++)
 		__atomic_store_n(&processor_area(set->processor[i])->request, 1, __ATOMIC_SEQ_CST);
@@ -166,15 +299,169 @@ static bool last_look(struct worker *w)
 	else
 		barrier_all();
 	stat_add(&w->stats.barriers, 1);
-	return anything();
+	return idle_anything();
+}
+
+/*
+ * Keep watch over the timers, if none who sleeps does so for as early a time:
+ * the time until which this one is to sleep, or CLOCK_NEVER. One that is armed
+ * between the two looks is earlier than what its arm() finds in `until`, so that
+ * notifies; and this worker's bit is in the mask already. So nothing is read a
+ * second time (tests/model/timers.pml).
+ */
+static uint64_t keep_watch(void)
+{
+	uint64_t earliest = timers_earliest(), until = __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST);
+
+	do {
+		if (earliest >= until)
+			return CLOCK_NEVER;
+		inject();
+	} while (
+		!__atomic_compare_exchange_n(&idle.until, &until, earliest, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	return earliest;
+}
+
+/* ---- I/O ---- */
+
+const struct idle_io *idle_io;
+uint32_t idle_io_waiters __attribute__((aligned(64))), idle_io_watched;
+bool idle_io_monitored;
+
+/* A worker that is awake comes by here, or looks, before long; if not, the monitor does
+ * it: to wake another for the watch whenever one leaves it to run what has come would
+ * cost a wake-up for each event. */
+static bool needs_watch(void)
+{
+	return !__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && idle_io_unwatched();
+}
+
+void idle_io_begin(void)
+{
+	__atomic_add_fetch(&idle_io_waiters, 1, __ATOMIC_SEQ_CST);
+	inject();
+	if (!__atomic_load_n(&idle_io_watched, __ATOMIC_SEQ_CST) &&
+	    !(__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && worker_self()))
+		idle_notify();
+}
+
+void idle_io_check(uint64_t now)
+{
+	if (!idle_io_unwatched() || !idle_io->overdue(now, IO_OVERDUE_NS))
+		return;
+	idle_io->look(now, IO_OVERDUE_NS);
+	idle_notify(); /* a sleeper, if there is one, keeps watch from now on */
+}
+
+static bool keep_io_watch(void)
+{
+	return __atomic_load_n(&idle_io_waiters, __ATOMIC_SEQ_CST) &&
+	       !__atomic_exchange_n(&idle_io_watched, 1, __ATOMIC_SEQ_CST);
+}
+
+/* It was chosen; or it is a spare, and was told something. */
+static bool is_woken(struct worker *w)
+{
+	uint32_t told = WAKE_SPARE;
+
+	if (__atomic_load_n(&w->wake, __ATOMIC_SEQ_CST) == WAKE_CHOSEN)
+		return true;
+	/* taken first: who dismisses it in this moment tells it again if need be */
+	return __atomic_compare_exchange_n(&w->wake, &told, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&w->dismissed, __ATOMIC_SEQ_CST);
+}
+
+/* A timer that is due is as good as being chosen by somebody. */
+static void sleep_on_futex(struct worker *w, uint64_t *until)
+{
+	while (!is_woken(w)) {
+		struct timespec at = clock_timespec(*until);
+
+		errno = 0;
+		if (syscall(SYS_futex, &w->wake, FUTEX_WAIT_BITSET_PRIVATE, WAKE_NO, *until == CLOCK_NEVER ? NULL : &at,
+			    NULL, FUTEX_BITSET_MATCH_ANY) &&
+		    errno == ETIMEDOUT && choose_one(w)) /* itself */
+			break;
+		/* timed out, but chosen meanwhile: the wake is on the way, or, when
+		 * dismissed, may never come: then somebody else sees to the timers */
+		if (errno == ETIMEDOUT && __atomic_load_n(&w->dismissed, __ATOMIC_ACQUIRE) && *until != CLOCK_NEVER) {
+			end_watch(*until);
+			*until = CLOCK_NEVER;
+			idle_notify();
+		}
+	}
+}
+
+/* So is I/O that can go on: true when there is, or the time has come, and nobody has
+ * chosen it before. */
+static bool sleep_in_io(struct worker *w, uint64_t until)
+{
+	uint32_t wake = WAKE_NO;
+
+	while (__atomic_compare_exchange_n(&w->wake, &wake, WAKE_BY_IO, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		bool something;
+
+		inject();
+		something = idle_io->sleep(until);
+		wake = WAKE_BY_IO;
+		__atomic_compare_exchange_n(&w->wake, &wake, WAKE_NO, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+		if (something)
+			return choose_one(w);
+		wake = WAKE_NO;
+	}
+	return false;
+}
+
+/* Until its wake. */
+static void sleep_until_woken(struct worker *w)
+{
+	uint64_t until = keep_watch();
+	bool io = keep_io_watch(), chosen = false;
+
+	urcu_qsbr_thread_offline();
+	if (io) {
+		chosen = sleep_in_io(w, until);
+		/* If not, it has been chosen, and its wake is on the way; or was dismissed,
+		 * and it may never come: what was found does not wait for that. */
+		urcu_qsbr_thread_online();
+		idle_io->deliver();
+		__atomic_store_n(&idle_io_watched, 0, __ATOMIC_SEQ_CST);
+		if (!chosen)
+			idle_notify();
+		urcu_qsbr_thread_offline();
+	}
+	if (!chosen)
+		sleep_on_futex(w, &until);
+	if (until != CLOCK_NEVER)
+		end_watch(until);
+	urcu_qsbr_thread_online();
+}
+
+/*
+ * Rule B. When all others sleep, a last look is made instead of waking one of
+ * them: mostly there is nothing, and what was found need not wait for an
+ * interrupt on another CPU. Somebody is woken all the same when a timer is armed
+ * for which no sleeper keeps watch, or when none does for I/O.
+ */
+void idle_search_end(struct worker *w, bool found)
+{
+	uint32_t sleeping;
+
+	if (__atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST) != 0 || !found)
+		return;
+	sleeping = __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST);
+	if (sleeping && sleeping == __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST) - 1 && !last_look(w) &&
+	    timers_earliest() >= __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) && !needs_watch())
+		return;
+	idle_notify();
 }
 
 bool idle_sleep(struct worker *w, bool searching)
 {
-	uint64_t since;
-	bool last;
+	uint64_t since, now;
+	bool last, stay, dismissed;
 
-	__atomic_store_n(&w->wake, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->wake, WAKE_NO, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&idle.mask[w->index / 64], (uint64_t)1 << w->index % 64, __ATOMIC_SEQ_CST);
 	inject();
@@ -183,22 +470,69 @@ bool idle_sleep(struct worker *w, bool searching)
 	else
 		last = __atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST) == 0;
 	/* not the last: the one that still searches will look */
-	if (((last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST)) && mask_clear(w->index)) {
-		__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w);
+	if (stay && choose_one(w)) {
 		__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
 		return true;
 	}
-	/* else somebody has chosen us meanwhile, and its wake is on the way */
+	/* Else somebody has chosen us meanwhile, and its wake is on the way; or has
+	 * dismissed us, and does not look for what was seen here. */
+	if (stay)
+		idle_notify();
 	since = clock_ns();
-	urcu_qsbr_thread_offline();
 	stat_add(&w->stats.sleeps, 1);
-	while (!__atomic_load_n(&w->wake, __ATOMIC_ACQUIRE))
-		syscall(SYS_futex, &w->wake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-	urcu_qsbr_thread_online();
-	__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
-	if (clock_ns() - since < SHORT_SLEEP_NS)
+	idle_tell();
+	sleep_until_woken(w);
+	dismissed = __atomic_exchange_n(&w->dismissed, 0, __ATOMIC_SEQ_CST);
+	if (!dismissed)
+		__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+	now = clock_ns();
+	w->now_ms = sched_age_ms(now);
+	if (now - since < SHORT_SLEEP_NS)
 		w->spin_ns = w->spin_ns * 2 < SPIN_MOST_NS ? w->spin_ns * 2 : SPIN_MOST_NS;
 	else
 		w->spin_ns = w->spin_ns / 2 > SPIN_LEAST_NS ? w->spin_ns / 2 : SPIN_LEAST_NS;
+	monitor_active();
+	/* a spare is on duty again; or it is to end, or something is pinned to it (if it is
+	 * called to duty just now, search() finds it) */
+	return !dismissed || worker_was_counted(w);
+}
+
+/*
+ * The bit is what says who deals with a sleeper. If it was handed off from in the
+ * same moment, and perhaps has another seat by now, it has to notice: it is woken, as
+ * a searcher, which passes that on.
+ */
+bool idle_dismiss(struct worker *w, uint32_t seat)
+{
+	uint32_t holds = duty_word(DUTY_HOLDS, seat);
+
+	if (!idle_asleep_one(w->index) || !mask_clear(w->index))
+		return false;
+	inject();
+	if (!__atomic_compare_exchange_n(&w->duty, &holds, DUTY_SPARE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+		wake(w);
+		return false;
+	}
+	__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+	inject();
+	/* what it was told before, for a thread that is pinned to it, it did not take for
+	 * its own: the caller looks for such threads now */
+	__atomic_store_n(&w->dismissed, 1, __ATOMIC_SEQ_CST);
 	return true;
+}
+
+void idle_call_to_duty(struct worker *w, uint32_t seat)
+{
+	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&w->counted, 1, __ATOMIC_SEQ_CST);
+	inject();
+	__atomic_store_n(&w->duty, duty_word(DUTY_HOLDS, seat), __ATOMIC_SEQ_CST);
+	wake_spare(w);
+}
+
+void idle_rouse(struct worker *w)
+{
+	wake_spare(w);
 }

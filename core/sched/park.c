@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/sched/park.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/sched/clock.h"
+#include "core/sched/foreign.h"
 #include "core/sched/sched.h"
+#include "core/sched/turn.h"
 #include "rseq/inject.h"
 
 /* Runs on the next thread's stack: the parking one has been saved. */
@@ -21,20 +25,41 @@ static void park_commit(void *arg)
 	 * may wait in the store buffer until after this thread has run on this CPU
 	 * and looked for what it waits for, and then wipe out a second unpark. */
 	__atomic_exchange_n(&t->park, PARK_EMPTY, __ATOMIC_ACQUIRE);
+	end_wait(t);
 	sched_ready(t);
 }
 
-static void park_foreign(struct thread *t)
+/* Until unparked, or, when there is one, until the deadline. */
+static void park_foreign(struct thread *t, uint64_t deadline)
 {
-	uint32_t expected = PARK_EMPTY;
+	struct timespec at = clock_timespec(deadline);
+	uint32_t expected = PARK_EMPTY, asleep = PARK_PARKED;
 
-	if (__atomic_compare_exchange_n(&t->park, &expected, PARK_PARKED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		while (__atomic_load_n(&t->park, __ATOMIC_ACQUIRE) == PARK_PARKED)
-			syscall(SYS_futex, &t->park, FUTEX_WAIT_PRIVATE, PARK_PARKED, NULL, NULL, 0);
+	if (deadline == CLOCK_NEVER && foreign_of(t)->waker)
+		asleep = PARK_FOR_GOOD;
+	if (__atomic_compare_exchange_n(&t->park, &expected, asleep, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		inject();
+		if (asleep == PARK_FOR_GOOD)
+			foreign_rest();
+		while (__atomic_load_n(&t->park, __ATOMIC_ACQUIRE) == asleep)
+			if (syscall(SYS_futex, &t->park, FUTEX_WAIT_BITSET_PRIVATE, asleep,
+				    deadline == CLOCK_NEVER ? NULL : &at, NULL, FUTEX_BITSET_MATCH_ANY) &&
+			    errno == ETIMEDOUT)
+				break;
+	}
 	__atomic_exchange_n(&t->park, PARK_EMPTY, __ATOMIC_ACQUIRE); /* as in park_commit() */
 }
 
-void park(enum park_reason reason)
+/* What a dump shows of it. */
+static inline void note_wait(struct worker *w, struct thread *t, enum park_reason reason, const void *wait_for)
+{
+	__atomic_store_n(&t->wait_for, wait_for, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->since, w->now_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->reason, (uint16_t)reason, __ATOMIC_RELAXED);
+	stat_add(&w->stats.parks, 1);
+}
+
+void park(enum park_reason reason, const void *wait_for)
 {
 	struct thread *t = sched_self();
 	uint32_t expected = PARK_NOTIFIED;
@@ -42,30 +67,34 @@ void park(enum park_reason reason)
 	struct thread *next;
 
 	if (t->flags & THREAD_FOREIGN) {
-		park_foreign(t);
+		foreign_waits(t, reason, wait_for);
+		park_foreign(t, CLOCK_NEVER);
+		foreign_waits(t, PARK_NONE, NULL);
 		return;
 	}
 	if (__atomic_load_n(&t->park, __ATOMIC_RELAXED) == PARK_NOTIFIED &&
 	    __atomic_compare_exchange_n(&t->park, &expected, PARK_EMPTY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return;
 	w = worker_self();
-	t->reason = (uint16_t)reason;
-	stat_add(&w->stats.parks, 1);
+	note_wait(w, t, reason, wait_for);
 	next = sched_next(w);
 	inject();
 	sched_switch(w, t, next ? next : &w->base, park_commit, t);
-	t->reason = PARK_NONE;
 }
 
 void unpark(struct thread *t)
 {
-	struct worker *w;
 	uint32_t old;
 
 	inject();
 	/* read before the exchange: a foreign waiter may be gone after it */
-	if (t->flags & THREAD_FOREIGN) {
-		if (__atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL) == PARK_PARKED)
+	if (__atomic_load_n(&t->flags, __ATOMIC_RELAXED) & THREAD_FOREIGN) {
+		if (!worker_self())
+			foreign_note();
+		old = __atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL);
+		if (old == PARK_FOR_GOOD)
+			foreign_active();
+		if (old == PARK_FOR_GOOD || old == PARK_PARKED)
 			syscall(SYS_futex, &t->park, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 		return;
 	}
@@ -76,8 +105,62 @@ void unpark(struct thread *t)
 		;
 	if (old != PARK_PARKED)
 		return;
-	w = worker_self();
-	if (w)
-		stat_add(&w->stats.unparks, 1);
+	end_wait(t);
+	note_waker();
 	sched_ready(t);
+}
+
+/*
+ * A foreign pthread has no stack to leave. `woken` is its own word beside the
+ * park token, since a token may be there from an unpark that came late.
+ */
+bool park_foreign_until(switch_hook unlock, void *arg, uint64_t deadline)
+{
+	struct thread *t = sched_self();
+	int saved = errno;
+	bool woken;
+
+	unlock(arg);
+	while (!(woken = __atomic_load_n(&t->woken, __ATOMIC_ACQUIRE)) && clock_before(deadline))
+		park_foreign(t, deadline);
+	if (woken)
+		__atomic_store_n(&t->woken, 0, __ATOMIC_RELAXED);
+	errno = saved;
+	return woken;
+}
+
+void park_with(enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg)
+{
+	struct thread *t = sched_self(), *next;
+	struct worker *w;
+
+	if (t->flags & THREAD_FOREIGN) {
+		foreign_waits(t, reason, wait_for);
+		park_foreign_until(unlock, arg, CLOCK_NEVER);
+		foreign_waits(t, PARK_NONE, NULL);
+		return;
+	}
+	w = worker_self();
+	note_wait(w, t, reason, wait_for);
+	next = next_quick(w);
+	inject();
+	switch_to(w, t, next, unlock, arg);
+}
+
+void wake_last(struct thread *t)
+{
+	inject();
+	if (t->flags & THREAD_FOREIGN) {
+		wake_foreign(t);
+		return;
+	}
+	end_wait(t);
+	note_waker();
+	sched_ready_last(t);
+}
+
+void wake_foreign(struct thread *t)
+{
+	__atomic_store_n(&t->woken, 1, __ATOMIC_RELEASE);
+	unpark(t);
 }

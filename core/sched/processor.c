@@ -7,25 +7,56 @@
 #include "rseq/inject.h"
 #include "rseq/sanitizer.h"
 
-struct processor *processor_start(int cpu, int node)
+struct processor *processor_start(int cpu, int node, unsigned seats)
 {
 	struct processor *p = area_processor(percpu_of(cpu));
 
+	p->seat = calloc(seats, sizeof(*p->seat));
+	if (!p->seat)
+		return NULL;
+	p->seats = seats;
+	p->lookout = NULL;
+	p->watched = p->lost = p->computing = p->taking = 0;
+	p->standby = NULL;
 	p->cpu = cpu;
 	p->node = node;
+	p->retired = 1;
+	p->victims = NULL;
 	p->forced_at = 0;
 	p->inbox_lock = 0;
+	timers_start(&p->timers);
 	cds_wfcq_init(&p->inbox_head, &p->inbox_tail);
-	percpu_activate(cpu, (uint32_t)node);
 	return p;
+}
+
+void processor_open(struct processor *p)
+{
+	percpu_activate(p->cpu, (uint32_t)p->node);
+	__atomic_store_n(&p->retired, 0, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&sched.active, 1, __ATOMIC_SEQ_CST);
+}
+
+void processor_close(struct processor *p)
+{
+	__atomic_store_n(&p->retired, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&sched.active, 1, __ATOMIC_SEQ_CST);
+	inject();
+	percpu_deactivate(p->cpu);
 }
 
 void processor_stop(struct processor *p)
 {
 	percpu_deactivate(p->cpu);
+	timers_stop(&p->timers);
 	cds_wfcq_destroy(&p->inbox_head, &p->inbox_tail);
-	free(p->victims);
-	p->victims = NULL;
+	while (p->victims) {
+		struct victims *older = p->victims->older;
+
+		free(p->victims);
+		p->victims = older;
+	}
+	free(p->seat);
+	p->seat = NULL;
 }
 
 /* A thread is in at most one queue, so its link serves as the inbox's node. */
@@ -70,7 +101,7 @@ struct thread *processor_collect_slow(struct processor *p)
 		if (!first)
 			first = node_thread(n);
 		else
-			sched_ready(node_thread(n));
+			sched_ready_here(node_thread(n));
 	}
 	cds_wfcq_destroy(&head, &tail);
 	return first;

@@ -11,15 +11,35 @@
 #include <stdint.h>
 #include <urcu/wfcqueue.h>
 
+#include "core/sched/timers.h"
 #include "core/thread/thread.h"
 #include "rseq/ring.h"
+
+struct seat {
+	struct worker *holder;
+	/* what the monitor saw when it looked last; only it reads and writes these */
+	struct worker *seen;
+	uint64_t switches, since; /* it has made so many, and no other, since then */
+	uint64_t cpu_ns, cpu_at;  /* it had used so much of a CPU by then */
+	uint64_t still_since;     /* the ring has not moved */
+	uint32_t tail;
+};
 
 struct processor {
 	int cpu;
 	int node;
-	uint64_t forced_at;         /* when its queue was last forced, ns; limits how often */
-	struct processor **victims; /* whom to rob, nearest first */
-	unsigned victim_count;
+	uint32_t retired;        /* out of use, or not in use yet (set.h); the monitor changes it */
+	struct victims *victims; /* whom to rob (set.h) */
+	uint64_t forced_at;      /* when its queue was last forced, ns; limits how often */
+	unsigned seats;          /* as many workers have the duty at once (handoff.h) */
+	struct seat *seat;
+	struct lookout *lookout; /* NULL: none yet */
+	uint32_t watched;        /* futex: its lookout is awake, or will be (lookout.h) */
+	uint32_t lost;           /* workers that have lost it, and not noticed yet */
+	uint32_t computing;      /* those of them that computed when they lost it */
+	uint32_t taking;         /* who look at its seats, to take one (handoff.c) */
+	struct worker *standby;  /* a spare that is kept ready for the lookout, or NULL */
+	struct timers timers __attribute__((aligned(64)));
 	/* Inbox: threads made ready from where this CPU's queue could not be
 	 * reached. Many producers; one consumer at a time, who takes it all. */
 	struct cds_wfcq_tail inbox_tail __attribute__((aligned(64)));
@@ -47,9 +67,17 @@ static inline bool processor_inbox_empty(struct processor *p)
 	return __atomic_load_n(&p->inbox_tail.p, __ATOMIC_ACQUIRE) == &p->inbox_head.node;
 }
 
-/* Set up on this CPU's area and activate it. */
-struct processor *processor_start(int cpu, int node);
+static inline bool processor_retired(const struct processor *p)
+{
+	return __atomic_load_n(&p->retired, __ATOMIC_SEQ_CST);
+}
+
+/* Set up on this CPU's area, with that many seats; it is not open yet. NULL: no memory. */
+struct processor *processor_start(int cpu, int node, unsigned seats);
 void processor_stop(struct processor *p);
+/* From here on what is made ready on its CPU goes into its queues / goes elsewhere. */
+void processor_open(struct processor *p);
+void processor_close(struct processor *p);
 
 /* Any pthread: leave a thread for this processor. A full fence. */
 void processor_post(struct processor *p, struct thread *t);

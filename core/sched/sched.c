@@ -11,12 +11,16 @@
 #include <perch/perch.h>
 
 #include "core/sched/clock.h"
+#include "core/sched/handoff.h"
 #include "core/sched/idle.h"
 #include "core/sched/park.h"
 #include "core/sched/steal.h"
+#include "core/sched/timers.h"
+#include "core/sched/turn.h"
 #include "core/sched/carrier.h"
 #include "core/thread/fibre.h"
 #include "core/thread/lists.h"
+#include "core/thread/locals.h"
 #include "core/thread/stack.h"
 #include "rseq/counter.h"
 #include "rseq/inject.h"
@@ -45,6 +49,12 @@ int sched_check(void)
 	default:
 		return -EINVAL;
 	}
+}
+
+/* A call: where errno is must not be remembered. */
+__attribute__((noinline)) void sched_set_errno(int value)
+{
+	errno = value;
 }
 
 /* ---- making ready ---- */
@@ -85,51 +95,106 @@ bool sched_ready_item(uintptr_t item)
 	return push(item) || spill_item(item);
 }
 
-void sched_ready(struct thread *t)
+/* Its CPU's queue was out of reach: the processors' inboxes, in turn. */
+static __attribute__((noinline)) void ready_elsewhere(struct thread *t)
 {
-	struct processor_set *set;
 	static uint32_t turn;
 
-	if (push((uintptr_t)t))
-		return;
-	/* A foreign pthread is no QSBR reader, but the set that it sees here is
-	 * only freed after the runtime has stopped. */
-	set = __atomic_load_n(&sched.set, __ATOMIC_ACQUIRE);
-	processor_post(set->processor[__atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED) % set->count], t);
+	processor_post(set_choose(__atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED)), t);
 	idle_notify();
+}
+
+/* Any pthread: into the queue of the worker that it is pinned to, which alone
+ * can run it. The thread may be gone when it is there. */
+static void ready_pinned(struct thread *t)
+{
+	struct worker *w = t->stack->pinned_to;
+	struct thread *top = NULL; /* mostly: a look would take the line twice */
+
+	do {
+		__atomic_store_n(&t->next, top, __ATOMIC_RELAXED);
+		inject();
+	} while (!__atomic_compare_exchange_n(&w->pinned, &top, t, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	if (!idle_wake(w))
+		handoff_wake_spare(w);
+}
+
+/* A test mode: to any processor but this one. */
+static void shuffle(struct thread *t)
+{
+	static uint32_t turn;
+	struct worker *self = worker_self();
+	uint64_t chance = self ? worker_random(self) >> 1 : __atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED);
+	struct processor *p = set_choose(chance);
+	struct worker *w;
+
+	for (unsigned i = 1; self && p == self->home && i < sched_set()->count; i++)
+		p = set_choose(chance + i);
+	processor_post(p, t);
+	/* those whose inbox it is first: any other that looks for work may rob it */
+	for (unsigned n = 0; n < p->seats; n++)
+		if ((w = seat_holder(p, n)) && idle_wake(w))
+			return;
+	idle_notify();
+}
+
+/* Not where others go? Then this has put it there. */
+static __attribute__((noinline)) bool ready_apart(struct thread *t)
+{
+	if (t->flags & THREAD_PINNED)
+		ready_pinned(t);
+	else if (sched.shuffle)
+		shuffle(t);
+	else
+		return false;
+	return true;
+}
+
+void sched_ready_here(struct thread *t)
+{
+	if (!push((uintptr_t)t))
+		ready_elsewhere(t);
+}
+
+void sched_ready(struct thread *t)
+{
+	if (goes_apart(t) && ready_apart(t))
+		return;
+	sched_ready_here(t);
+}
+
+TURN_INLINE void ready_last(struct thread *t)
+{
+	if (goes_apart(t) && ready_apart(t))
+		return;
+	if (__builtin_expect(ring_fair_push((uintptr_t)t) != RING_DONE, 0) && !spill_item((uintptr_t)t))
+		sched_ready_here(t);
+}
+
+void sched_ready_last(struct thread *t)
+{
+	ready_last(t);
 }
 
 void sched_ready_item_always(uintptr_t item)
 {
+	if (push(item))
+		return;
 	if (!(item & PERCH_TASK_TAG))
-		sched_ready((struct thread *)item);
-	else if (!sched_ready_item(item))
+		ready_elsewhere((struct thread *)item);
+	else if (!spill_item(item))
 		carrier_refuse((perch_task_t *)(item & ~PERCH_TASK_TAG));
 }
 
 /* ---- what to run next ---- */
 
-#define INLINE static inline __attribute__((always_inline))
 #define COLD __attribute__((noinline, cold))
 
-INLINE uintptr_t fair_pop(void)
-{
-	uintptr_t item;
-
-	return ring_fair_pop(&item) == RING_DONE ? item : 0;
-}
-
-INLINE uintptr_t ring_top(struct worker *w)
-{
-	uintptr_t item = 0;
-	unsigned r = ring_pop(&item);
-
-	if (__builtin_expect(r & RING_ASKED, 0)) {
-		stat_add(&w->stats.reveals, 1);
-		idle_notify();
-	}
-	return (r & ~RING_ASKED) == RING_DONE ? item : 0;
-}
+#define TIMER_GAP_NS UINT64_C(5000)
+#define TIMER_EVERY 16
+#define IO_GAP_NS UINT64_C(50000)   /* between looks of busy workers */
+#define IO_SEARCH_NS UINT64_C(2000) /* of those who have nothing to do */
+#define LINGER_NS 5000
 
 static uintptr_t old_end(void)
 {
@@ -145,12 +210,11 @@ static uintptr_t old_end(void)
 
 /* Every 61st round: whoever would otherwise come last. Each of the four is
  * first in its turn, or one that is never empty would keep off the others. */
-COLD static uintptr_t fair_round(struct worker *w)
+static uintptr_t fair_round(struct worker *w)
 {
 	uintptr_t item = 0;
 	unsigned first = w->fair_rounds++;
 
-	w->rounds = SCHED_FAIR_ROUND;
 	for (unsigned i = 0; i < 4 && !item; i++) {
 		switch ((first + i) % 4) {
 		case 0:
@@ -163,10 +227,71 @@ COLD static uintptr_t fair_round(struct worker *w)
 			item = old_end();
 			break;
 		default:
-			item = spill_empty() ? 0 : spill_take();
+			/* what is left of processors that are out of use counts as overflow */
+			if (__atomic_load_n(&sched.retired, __ATOMIC_RELAXED) && w->fair_rounds / 4 % 2)
+				item = steal_left(w);
+			if (!item && !spill_empty())
+				item = spill_take();
+			if (!item && __atomic_load_n(&sched.retired, __ATOMIC_RELAXED))
+				item = steal_left(w);
 		}
 	}
 	return item;
+}
+
+/* The one that has waited longest of those pinned to this worker. */
+COLD static uintptr_t pinned_take(struct worker *w)
+{
+	struct thread *t = w->pinned_first, *top;
+
+	if (!t) {
+		top = __atomic_exchange_n(&w->pinned, NULL, __ATOMIC_ACQUIRE);
+		inject();
+		while (top) { /* the last came first */
+			struct thread *next = top->next;
+
+			top->next = t;
+			t = top;
+			top = next;
+		}
+	}
+	w->pinned_first = t ? t->next : NULL;
+	return (uintptr_t)t;
+}
+
+/*
+ * When w->rounds have passed: a fair round, or a look for timers that are due,
+ * whichever came first. While there are timers here, looks are 1 to 16 rounds
+ * apart, as it takes for 5 to 20 us to pass between them; and while threads wait
+ * for I/O.
+ */
+COLD static uintptr_t slow_round(struct worker *w)
+{
+	struct timers *timers = &w->home->timers;
+	bool fair = !w->fair_left, io = idle_io_unwatched();
+	uint64_t now, gap;
+
+	if (fair)
+		w->fair_left = SCHED_FAIR_ROUND;
+	if (fair || timers_next(timers) != CLOCK_NEVER || io) {
+		now = clock_ns();
+		gap = now - w->looked_ns;
+		w->looked_ns = now;
+		w->now_ms = sched_age_ms(now);
+		if (gap < TIMER_GAP_NS && w->timer_every < TIMER_EVERY)
+			w->timer_every *= 2;
+		else if (gap > 4 * TIMER_GAP_NS && w->timer_every > 1)
+			w->timer_every /= 2;
+		timers_run(timers, now);
+		idle_io_look(now, IO_GAP_NS);
+		if (fair && __atomic_load_n(&sched.retired, __ATOMIC_RELAXED))
+			timers_run_retired(now);
+	}
+	w->rounds = w->fair_left;
+	if ((timers_next(timers) != CLOCK_NEVER || io) && w->timer_every < w->rounds)
+		w->rounds = w->timer_every;
+	w->fair_left -= w->rounds;
+	return fair ? fair_round(w) : 0;
 }
 
 /*
@@ -174,12 +299,19 @@ COLD static uintptr_t fair_round(struct worker *w)
  * it is pinned; that spares the section for an empty one. A worker that was
  * moved away sees to its home's queues at its next round there.
  */
-INLINE uintptr_t next_item(struct worker *w)
+TURN_INLINE uintptr_t next_item(struct worker *w)
 {
 	struct percpu *home = processor_area(w->home);
 	uintptr_t item;
 
-	if (__builtin_expect(--w->rounds == 0, 0) && (item = fair_round(w)))
+	if (__builtin_expect(worker_called(w), 0)) {
+		if (!worker_on_duty(w))
+			return 0;
+		/* in every second round, so that neither they nor the others starve */
+		if ((w->pinned_turn = !w->pinned_turn) && (item = pinned_take(w)))
+			return item;
+	}
+	if (__builtin_expect(--w->rounds == 0, 0) && (item = slow_round(w)))
 		return item;
 	if (!ring_empty(home) && (item = ring_top(w)))
 		return item;
@@ -189,7 +321,9 @@ INLINE uintptr_t next_item(struct worker *w)
 		return item;
 	if ((item = (uintptr_t)processor_collect(w->home)))
 		return item;
-	return spill_empty() ? 0 : spill_take();
+	if (!spill_empty() && (item = spill_take()))
+		return item;
+	return __builtin_expect(worker_has_pinned(w), 0) ? pinned_take(w) : 0;
 }
 
 /* Give a new thread its stack. */
@@ -202,7 +336,7 @@ static bool dress(struct thread *t)
 	s->fn = t->fn;
 	s->thread = t;
 	t->stack = s;
-	t->flags |= THREAD_STARTED;
+	thread_set_flag(t, THREAD_STARTED);
 	fibre_new(s);
 	t->sp = switch_prepare(stack_top(s));
 	return true;
@@ -227,7 +361,7 @@ static __attribute__((noinline)) struct thread *admit_new(uintptr_t item)
 		carrier_refuse(t->arg);
 		thread_free(t);
 	} else {
-		t->flags |= THREAD_NEVER_RAN;
+		thread_set_flag(t, THREAD_NEVER_RAN);
 		finish(t);
 	}
 	return NULL;
@@ -235,19 +369,17 @@ static __attribute__((noinline)) struct thread *admit_new(uintptr_t item)
 
 struct thread *sched_admit(uintptr_t item)
 {
-	if (!(item & PERCH_TASK_TAG) && ((struct thread *)item)->flags & THREAD_STARTED)
-		return (struct thread *)item;
-	return admit_new(item);
+	return item_started(item) ? (struct thread *)item : admit_new(item);
 }
 
-INLINE struct thread *next_thread(struct worker *w)
+TURN_INLINE struct thread *next_thread(struct worker *w)
 {
 	uintptr_t item;
 
 	while ((item = next_item(w))) {
 		struct thread *t;
 
-		if (!(item & PERCH_TASK_TAG) && ((struct thread *)item)->flags & THREAD_STARTED)
+		if (item_started(item))
 			return (struct thread *)item;
 		t = admit_new(item);
 		if (t)
@@ -256,22 +388,19 @@ INLINE struct thread *next_thread(struct worker *w)
 	return NULL;
 }
 
+struct thread *sched_next_pinned(struct worker *w)
+{
+	uintptr_t item = pinned_take(w);
+
+	return item ? sched_admit(item) : NULL;
+}
+
 struct thread *sched_next(struct worker *w)
 {
 	return next_thread(w);
 }
 
 /* ---- switching ---- */
-
-INLINE void switch_to(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
-{
-	stat_add(&w->stats.switches, 1);
-	w->current = to;
-	perch_stack_limit = stack_limit(to->stack, to->stack_class);
-	fibre_leave(from->stack, to->stack, w, false);
-	switch_stack(&from->sp, to->sp, hook, arg);
-	fibre_arrive(from->stack);
-}
 
 void sched_switch(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
 {
@@ -294,9 +423,12 @@ static void finish(struct thread *t)
 					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		;
 	if (joiner == JOIN_DETACHED) {
-		if (t->flags & THREAD_NEVER_RAN)
-			fprintf(stderr, "perch: detached thread %s never ran: no stack to be had\n",
-				t->name ? t->name : "");
+		if (t->flags & THREAD_NEVER_RAN) {
+			char name[PERCH_NAME_MAX + 1];
+
+			thread_read_name(t, name, true);
+			fprintf(stderr, "perch: detached thread %s never ran: no stack to be had\n", name);
+		}
 		thread_free(t);
 	} else if (joiner > JOIN_LAST) {
 		unpark((struct thread *)joiner);
@@ -321,6 +453,10 @@ void sched_end(void)
 	uintptr_t item;
 	void *nowhere;
 
+	if (__builtin_expect(t->flags & THREAD_LEAVES, 0)) {
+		locals_end(t);
+		w = worker_self();
+	}
 	/* from here on t belongs to its joiner; what runs here is nobody's */
 	w->current = &w->base;
 	s->thread = NULL;
@@ -339,7 +475,7 @@ void sched_end(void)
 			s->fn = next->fn;
 			s->thread = next;
 			next->stack = s;
-			next->flags |= THREAD_STARTED;
+			thread_set_flag(next, THREAD_STARTED);
 			w->current = next;
 			perch_stack_limit = stack_limit(s, s->class);
 			stat_add(&w->stats.switches, 1);
@@ -376,9 +512,7 @@ void perch_switch_first(switch_hook hook, void *arg)
  * they get: the overflow queue is in everybody's reach. */
 static void yield_commit(void *arg)
 {
-	if (__builtin_expect(ring_fair_push((uintptr_t)arg) != RING_DONE, 0))
-		if (!spill_item((uintptr_t)arg))
-			sched_ready(arg);
+	ready_last(arg);
 }
 
 int sched_yield_now(void)
@@ -386,8 +520,11 @@ int sched_yield_now(void)
 	struct worker *w = worker_self();
 	struct thread *t = w->current, *next = next_thread(w);
 
-	if (!next)
-		return sched_check();
+	if (!next) {
+		if (worker_on_duty(w) && (!sched.shuffle || t->flags & THREAD_PINNED || !sched_up()))
+			return sched_check();
+		next = &w->base; /* it moves even if nobody else is there */
+	}
 	stat_add(&w->stats.yields, 1);
 	inject();
 	switch_to(w, t, next, yield_commit, t);
@@ -396,57 +533,100 @@ int sched_yield_now(void)
 
 /* ---- a worker's life ---- */
 
+/* While threads wait for I/O, and nobody sleeps in the kernel for them, this one had better do so:
+ * what it would search for comes from there, and from pthreads that may want this CPU for it. */
+static uint64_t search_ns(const struct worker *w)
+{
+	return idle_io_unwatched() ? LINGER_NS : w->spin_ns;
+}
+
+/*
+ * One that may not search, as enough others do, looks at what comes to its own
+ * CPU for LINGER_NS: who hands over to another worker's thread and waits for the
+ * answer would else go to sleep in the kernel each time, while that other one,
+ * just found, still counts as a searcher.
+ */
 static uintptr_t search(struct worker *w, bool searching)
 {
 	struct steal_search s = {0, false};
 
 	for (;;) {
-		uint64_t until;
+		uint64_t until = clock_ns() + (searching ? search_ns(w) : LINGER_NS);
 		uintptr_t item;
 
-		if (!searching)
-			searching = idle_search_begin();
-		until = clock_ns() + w->spin_ns;
 		do {
+			if (__builtin_expect(!worker_on_duty(w), 0)) {
+				if (searching)
+					idle_search_end(w, true); /* what it was woken for is left to others */
+				return 0;
+			}
+			/* called to duty while it was woken for something else */
+			if (!searching)
+				searching = worker_was_counted(w);
+			if (!searching && (searching = idle_search_begin()))
+				until = clock_ns() + search_ns(w);
 			item = next_item(w);
-			if (!item)
+			if (!item && searching && timers_run_all(clock_ns()))
+				item = next_item(w);
+			if (!item && searching && idle_io_look(clock_ns(), IO_SEARCH_NS))
+				item = next_item(w);
+			if (!item && searching)
 				item = steal_round(w, &s);
 			if (item) {
 				if (searching)
-					idle_search_end(true);
+					idle_search_end(w, true);
 				return item;
 			}
-			if (__atomic_load_n(&sched.quitting, __ATOMIC_ACQUIRE) ||
-			    __atomic_load_n(&sched.state, __ATOMIC_RELAXED) == SCHED_FORKED) {
+			if (sched_ends()) {
 				if (searching)
-					idle_search_end(false);
+					idle_search_end(w, false);
 				return 0;
 			}
 			urcu_qsbr_quiescent_state();
-			if (sched.crowded)
+			if (__atomic_load_n(&sched.crowded, __ATOMIC_RELAXED) ||
+			    __atomic_load_n(&w->home->lost, __ATOMIC_RELAXED))
 				sched_yield();
 			else
 				for (int i = 0; i < 16; i++)
 					percpu_relax();
-		} while (searching && clock_ns() < until);
+		} while (clock_ns() < until);
 		searching = idle_sleep(w, searching);
 	}
 }
 
 void sched_loop(struct worker *w)
 {
+	bool searching = worker_was_counted(w); /* called to duty, to look for work */
+
 	for (;;) {
-		struct thread *t = sched_next(w);
+		struct thread *t = NULL;
 
-		if (!t) {
-			uintptr_t item = search(w, false);
+		if (w->brought) {
+			uintptr_t item = w->brought;
 
-			if (!item)
-				return;
+			w->brought = 0;
 			t = sched_admit(item);
-			if (!t)
-				continue;
+		} else if (__builtin_expect(!worker_on_duty(w), 0)) {
+			if (searching) { /* what it was called for is left to others */
+				searching = false;
+				idle_search_end(w, true);
+			}
+			t = handoff_return(w, &searching);
+			if (!t && sched_ends())
+				return;
+		} else if (!searching && !(searching = worker_was_counted(w))) {
+			t = sched_next(w);
 		}
+		if (!t && worker_on_duty(w)) {
+			uintptr_t item = search(w, searching);
+
+			searching = false;
+			if (!item && sched_ends())
+				return;
+			t = item ? sched_admit(item) : NULL;
+		}
+		if (!t)
+			continue;
 		urcu_qsbr_quiescent_state();
 		sched_switch(w, &w->base, t, NULL, NULL);
 	}

@@ -7,17 +7,20 @@
  *
  * Order in which a worker takes what to run next (sched_next):
  *	the ring's top; then the fair queue and the inbox, in turn; then the
- *	node's overflow queue. Every 61st round the inbox, the fair queue, the
+ *	node's overflow queue. Threads that are pinned to the worker come in every
+ *	second round, while there are any. Every 61st round the inbox, the fair queue, the
  *	ring's old end and the overflow queue come first, in turn, so that no runnable
  *	thread waits for ever, whatever the others do.
  */
 #ifndef PERCH_SCHED_SCHED_H
 #define PERCH_SCHED_SCHED_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/sched/processor.h"
+#include "core/sched/set.h"
 #include "core/sched/worker.h"
 #include "core/thread/switch.h"
 #include "core/thread/thread.h"
@@ -30,32 +33,69 @@ enum sched_state {
 	SCHED_FORKED, /* the child of a fork(): the workers are gone */
 };
 
-/* The set of processors; replaced whole (by RCU), never changed in place. */
-struct processor_set {
-	unsigned count;
-	struct processor *processor[];
-};
-
 struct sched {
 	uint32_t state; /* enum sched_state */
 	uint32_t quitting;
-	struct processor_set *set; /* rcu_dereference; workers are QSBR readers */
-	struct worker *workers;
-	unsigned worker_count;
-	bool crowded;           /* more workers than processors */
+	bool shuffle;              /* perch_config.shuffle, and there is another processor to go to */
+	struct processor_set *set; /* all there have been since the start (set.h) */
+	unsigned active;           /* those of them in use */
+	unsigned retired;          /* those that were in use, and are not now */
+	unsigned nodes;            /* of the machine, at the start */
+	bool emulated;             /* ... which was described, not read */
+	struct worker *workers;    /* room for all that may ever be; an index is never given twice */
+	unsigned worker_count;     /* so far; grows, but only the monitor makes it */
+	unsigned workers_most;
+	unsigned seats;         /* workers that have the duty at once */
+	bool crowded;           /* more seats than processors */
+	sigset_t signals;       /* the mask of who started it, and so of every worker */
+	char name[16];          /* of that pthread, and so of theirs */
 	unsigned default_class; /* of stacks */
+	uint64_t began_ns;
 };
 
 extern struct sched sched;
+
+/* The runtime's age: what thread.since counts in. */
+static inline uint32_t sched_age_ms(uint64_t now)
+{
+	return (uint32_t)((now - sched.began_ns) / 1000000u);
+}
+
+static inline unsigned sched_workers(void)
+{
+	return __atomic_load_n(&sched.worker_count, __ATOMIC_ACQUIRE);
+}
+
+/* Any pthread. */
+static inline struct processor_set *sched_set(void)
+{
+	return __atomic_load_n(&sched.set, __ATOMIC_ACQUIRE);
+}
 
 static inline bool sched_up(void)
 {
 	return __atomic_load_n(&sched.state, __ATOMIC_ACQUIRE) == SCHED_UP;
 }
 
+/* Workers are to end. */
+static inline bool sched_ends(void)
+{
+	return __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) ||
+	       __atomic_load_n(&sched.state, __ATOMIC_RELAXED) == SCHED_FORKED;
+}
+
 /* 0 when the runtime is up; else -EINVAL, or -EPERM in the child of a fork(),
  * where it says so once. */
 int sched_check(void);
+
+/* After a switch: the pthread, and so the place of errno, may be another. */
+void sched_set_errno(int value);
+
+/* It is pinned, or all are shuffled: it does not go where others go. */
+static inline __attribute__((always_inline)) bool goes_apart(const struct thread *t)
+{
+	return __builtin_expect((t->flags & THREAD_PINNED) | sched.shuffle, 0);
+}
 
 /* The thread that runs this: a perch thread, or the stand-in of a foreign
  * pthread, which can park too. Never NULL. */
@@ -73,14 +113,21 @@ static inline struct thread *sched_self(void)
  * was done).
  */
 bool sched_ready_item(uintptr_t item);
-/* The same for a thread; always succeeds: it can wait in an inbox. */
+/* The same for a thread; always succeeds: it can wait in an inbox. A pinned one
+ * goes to its worker, and while threads are shuffled, any other elsewhere. */
 void sched_ready(struct thread *t);
+/* The same, behind those who are ready. */
+void sched_ready_last(struct thread *t);
+/* The same for one that is not pinned, and has just come from another CPU. */
+void sched_ready_here(struct thread *t);
 /* The same for an item that has already been in a queue: without memory for
  * it, a task goes back to its forker. */
 void sched_ready_item_always(uintptr_t item);
 
 /* The next to run here, made ready to be switched to; NULL: nothing in reach. */
 struct thread *sched_next(struct worker *w);
+/* A thread that is pinned to this worker and ready, made switchable; or NULL. */
+struct thread *sched_next_pinned(struct worker *w);
 /* Make an item switchable: a task gets a carrier, a new thread a stack. NULL
  * when that failed and was dealt with. */
 struct thread *sched_admit(uintptr_t item);
@@ -108,6 +155,9 @@ bool spill_item(uintptr_t item);
 /* Any item, the oldest first; some more go to this CPU's ring. 0: empty. */
 uintptr_t spill_take(void);
 bool spill_empty(void);
+/* For dumps: how many queues, and what each holds. */
+unsigned spill_queues(void);
+uint64_t spill_length(unsigned i);
 int spill_start(unsigned highest_node);
 void spill_stop(void);
 /* In the child of a fork(): they are empty from now on, whoever holds a lock. */

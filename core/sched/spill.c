@@ -210,3 +210,13 @@ bool spill_empty(void)
 			return false;
 	return true;
 }
+
+unsigned spill_queues(void)
+{
+	return nodes;
+}
+
+uint64_t spill_length(unsigned i)
+{
+	return __atomic_load_n(&queue[i].length, __ATOMIC_RELAXED);
+}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/sched/steal.h"
 
-#include <urcu-qsbr.h>
-
 #include "core/sched/clock.h"
 #include "core/sched/sched.h"
 #include "rseq/inject.h"
@@ -59,23 +57,66 @@ static uintptr_t force(struct worker *w, struct processor *p)
 	return n > 0 ? bring_home(w, item, (unsigned)n) : 0;
 }
 
+/* Of a processor that is out of use: it is asked for nothing, as nobody is there. */
+static uintptr_t inherit(struct worker *w, struct processor *p)
+{
+	struct percpu *gone = processor_area(p);
+	uintptr_t item[HAUL], first = take_shared(w, gone);
+	struct thread *t;
+	int n;
+
+	if (first)
+		return first;
+	t = processor_collect(p);
+	if (t)
+		return (uintptr_t)t;
+	if (!ring_private(gone) && !ring_fair_length(gone))
+		return 0;
+	n = ring_inherit(gone, item, HAUL);
+	if (n > 0)
+		return bring_home(w, item, (unsigned)n);
+	return n ? 0 : take_shared(w, gone);
+}
+
+uintptr_t steal_left(struct worker *w)
+{
+	struct processor_set *set = sched_set();
+	uintptr_t item = 0;
+
+	for (unsigned i = 0; i < set->count && !item; i++)
+		if (processor_retired(set->processor[i]))
+			item = inherit(w, set->processor[i]);
+	return item;
+}
+
 uintptr_t steal_round(struct worker *w, struct steal_search *search)
 {
 	struct processor *home = w->home;
+	const struct victims *victims = __atomic_load_n(&home->victims, __ATOMIC_ACQUIRE);
+	/* one that the kernel has put on another CPU reaches its home like any thief */
+	unsigned count = victims->count + (percpu_cpu() != home->cpu);
 	bool busy = false;
 
-	for (unsigned i = 0; i < home->victim_count; i++) {
-		struct processor *p = home->victims[i];
+	for (unsigned i = 0; i < count; i++) {
+		struct processor *p = i < victims->count ? victims->processor[i] : home;
 		struct percpu *victim = processor_area(p);
-		uintptr_t item = take_shared(w, victim);
+		bool retired = processor_retired(p);
+		uintptr_t item = retired ? inherit(w, p) : take_shared(w, victim);
 		struct thread *t;
 
 		inject();
 		if (item)
 			return item;
-		t = processor_collect(p);
-		if (t)
-			return (uintptr_t)t;
+		if (retired)
+			continue;
+		/* threads that are shuffled are left to whom they were sent, for a while */
+		if (__builtin_expect(!sched.shuffle || search->force, 1)) {
+			t = processor_collect(p);
+			if (t)
+				return (uintptr_t)t;
+		} else if (!processor_inbox_empty(p)) {
+			busy = true;
+		}
 		if (!ring_private(victim) && !ring_fair_length(victim))
 			continue;
 		busy = true;

@@ -28,4 +28,7 @@ struct steal_search {
  */
 uintptr_t steal_round(struct worker *w, struct steal_search *search);
 
+/* What is left in the queues of processors that are out of use: an item to run, or 0. */
+uintptr_t steal_left(struct worker *w);
+
 #endif

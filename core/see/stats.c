@@ -4,18 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/sched/handoff.h"
 #include "core/sched/sched.h"
 #include "core/thread/lists.h"
 #include "core/thread/stack.h"
 #include "rseq/counter.h"
 
-uint64_t stats_counter(unsigned counter)
+uint64_t stats_spawned(void)
 {
-	struct processor_set *set = sched.set;
-	uint64_t sum = __atomic_load_n(&counter_elsewhere[counter], __ATOMIC_ACQUIRE);
+	struct processor_set *set = sched_set();
+	uint64_t sum = __atomic_load_n(&counter_elsewhere[COUNTER_SPAWNED], __ATOMIC_ACQUIRE);
 
 	for (unsigned i = 0; i < set->count; i++)
-		sum += __atomic_load_n(&processor_area(set->processor[i])->counter[counter], __ATOMIC_ACQUIRE);
+		sum += __atomic_load_n(&processor_area(set->processor[i])->counter[COUNTER_SPAWNED], __ATOMIC_ACQUIRE);
+	for (unsigned i = 0; i < sched_workers(); i++)
+		sum += __atomic_load_n(&sched.workers[i].stats.spawned, __ATOMIC_ACQUIRE);
 	return sum;
 }
 
@@ -23,7 +26,7 @@ uint64_t stats_finished(void)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < sched.worker_count; i++)
+	for (unsigned i = 0; i < sched_workers(); i++)
 		sum += __atomic_load_n(&sched.workers[i].stats.finished, __ATOMIC_ACQUIRE);
 	return sum;
 }
@@ -33,9 +36,9 @@ static void gather(struct perch_stats *out)
 	memset(out, 0, sizeof(*out));
 	out->finished = stats_finished();
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	out->spawned = stats_counter(COUNTER_SPAWNED);
+	out->spawned = stats_spawned();
 #define ADD(field) out->field += __atomic_load_n(&s->field, __ATOMIC_RELAXED)
-	for (unsigned i = 0; i < sched.worker_count; i++) {
+	for (unsigned i = 0; i < sched_workers(); i++) {
 		const struct worker_stats *s = &sched.workers[i].stats;
 
 		ADD(carried);
@@ -57,6 +60,11 @@ static void gather(struct perch_stats *out)
 		ADD(wakes);
 	}
 #undef ADD
+	out->handoffs = __atomic_load_n(&handoff_stats.taken, __ATOMIC_RELAXED);
+	out->handoffs_undone = __atomic_load_n(&handoff_stats.regained, __ATOMIC_RELAXED);
+	out->handoffs_queued = __atomic_load_n(&handoff_stats.queued, __ATOMIC_RELAXED);
+	out->handoffs_refused = __atomic_load_n(&handoff_stats.refused, __ATOMIC_RELAXED);
+	out->spares = sched_workers() - sched.seats;
 	stack_count(&out->stacks, &out->stack_bytes);
 }
 
@@ -79,10 +87,12 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	gather(&s);
 	fprintf(f,
 		"perch: %u processors, %u workers, %.3f s; operations by %s%s%s; guards by %s; stacks of %zu bytes\n",
-		sched.set->count, sched.worker_count, (double)elapsed_ns * 1e-9,
-		probe->sections ? "rseq" : "a lock per CPU", probe->sections ? "" : ": ",
-		probe->sections ? "" : probe->why_not, stack_guard_name(), config->stack_size);
-#define LINE(field, unit) fprintf(f, "perch: %-14s %16llu%s\n", #field, (unsigned long long)s.field, unit)
+		sched.active, sched.seats, (double)elapsed_ns * 1e-9, probe->sections ? "rseq" : "a lock per CPU",
+		probe->sections ? "" : ": ", probe->sections ? "" : probe->why_not, stack_guard_name(),
+		config->stack_size);
+	fprintf(f, "perch: topology: %u node%s%s\n", sched.nodes, sched.nodes == 1 ? "" : "s",
+		sched.emulated ? ", emulated" : "");
+#define LINE(field, unit) fprintf(f, "perch: %-16s %14llu%s\n", #field, (unsigned long long)s.field, unit)
 	LINE(spawned, "");
 	LINE(finished, "");
 	LINE(carried, "");
@@ -102,6 +112,11 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	LINE(barriers, "");
 	LINE(sleeps, "");
 	LINE(wakes, "");
+	LINE(handoffs, "");
+	LINE(handoffs_undone, "");
+	LINE(handoffs_queued, "");
+	LINE(handoffs_refused, "");
+	LINE(spares, "");
 	LINE(stacks, "");
 	LINE(stack_bytes, " bytes");
 #undef LINE

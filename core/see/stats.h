@@ -10,8 +10,8 @@
 
 #include "rseq/probe.h"
 
-/* One of core/thread/lists.h's counters, over all processors. */
-uint64_t stats_counter(unsigned counter);
+/* Threads created so far, by workers and by foreign pthreads. */
+uint64_t stats_spawned(void);
 /* Threads that have ended. Read it before the spawned ones, to compare. */
 uint64_t stats_finished(void);
 void stats_print(FILE *f, const struct probe *probe, const struct perch_config *config, uint64_t elapsed_ns);

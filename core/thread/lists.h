@@ -9,7 +9,7 @@ enum {
 };
 
 enum {
-	COUNTER_SPAWNED = 0, /* by any pthread; what only workers do is in their own counters */
+	COUNTER_SPAWNED = 0, /* by foreign pthreads; what workers do is in their own counters */
 };
 
 #endif

@@ -16,13 +16,16 @@ static struct thread *(*current_thread)(void);
 
 static void report(struct thread *t, uintptr_t address)
 {
-	char line[256];
+	char line[256], name[PERCH_NAME_MAX + 1];
 	void *frame[64];
 	struct stack *s = t->stack;
-	int n = snprintf(line, sizeof(line),
-			 "perch: thread '%s' (%#llx) overflowed its stack of %zu bytes: "
-			 "address %#lx is in its guard; backtrace:\n",
-			 t->name ? t->name : "", (unsigned long long)thread_handle(t), s->size, (unsigned long)address);
+	int n;
+
+	thread_read_name(t, name, false);
+	n = snprintf(line, sizeof(line),
+		     "perch: thread '%s' (%#llx) overflowed its stack of %zu bytes: "
+		     "address %#lx is in its guard; backtrace:\n",
+		     name, (unsigned long long)thread_handle(t), s->size, (unsigned long)address);
 
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) != n)
 		return;

@@ -115,6 +115,8 @@ static struct stack *stack_cut(unsigned class)
 	s->base = base;
 	s->size = size;
 	s->thread = NULL;
+	s->locals = NULL;
+	s->pins = s->pins_below = 0;
 	s->class = class;
 	return s;
 }
@@ -220,7 +222,11 @@ struct stack *stack_get(unsigned class)
 void stack_put(struct stack *s)
 {
 	s->thread = NULL;
-	pool_put(&all.pool[s->class], s);
+	/* when there are no more to be had, one CPU's list must not keep them from others */
+	if (__builtin_expect(stack_scarce(), 0))
+		pool_share(&all.pool[s->class], s);
+	else
+		pool_put(&all.pool[s->class], s);
 }
 
 bool stack_in_guard(const struct stack *s, uintptr_t address)

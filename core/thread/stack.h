@@ -26,6 +26,7 @@
 #define STACK_CLASSES (STACK_SHIFT_MAX - STACK_SHIFT_MIN + 1)
 
 struct thread;
+struct locals;
 
 /* At the top of the stack itself. */
 struct stack {
@@ -37,8 +38,16 @@ struct stack {
 	void *sanitizer;       /* the thread sanitizer's fibre */
 	void *sanitizer_saved; /* the address sanitizer's fake stack */
 	uint32_t class;
-	uint32_t pad;
+	/* how often whoever runs on it is pinned, and how many of those are a
+	 * joiner's that runs another thread on its stack (locals.h) */
+	uint32_t pins, pins_below;
+	void *pinned_to;        /* whoever schedules knows what it is */
+	struct locals *locals;  /* values of keys; a joiner's lie below the other thread's */
+	void (*at_end)(void *); /* called with at_end_arg when a thread with THREAD_AT_END has ended */
+	void *at_end_arg;
 } __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct stack) == 128, "two lines");
 
 /* guard: how to make guards. 0, or -ENOTSUP when MADVISE is asked for and the
  * kernel has no light guards. */

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "core/thread/lists.h"
+#include "rseq/inject.h"
 #include "rseq/pool.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -76,8 +78,78 @@ void thread_stop(void)
 	thread_range = NULL;
 }
 
+/* ---- names ---- */
+
+static pthread_mutex_t names = PTHREAD_MUTEX_INITIALIZER;
+
+/* The lock is held. */
+static char *swap_name(struct thread *t, char *name)
+{
+	if (name)
+		__atomic_store_n(&thread_any_named, true, __ATOMIC_RELAXED);
+	return __atomic_exchange_n(&t->name, name, __ATOMIC_RELAXED);
+}
+
 void thread_free_name(struct thread *t)
 {
-	free(t->name);
-	t->name = NULL;
+	char *old;
+
+	pthread_mutex_lock(&names);
+	old = swap_name(t, NULL);
+	pthread_mutex_unlock(&names);
+	free(old);
+}
+
+int thread_name_first(struct thread *t, const char *name)
+{
+	char *copy = strdup(name), *old;
+
+	if (!copy)
+		return -ENOMEM;
+	pthread_mutex_lock(&names);
+	old = swap_name(t, copy);
+	pthread_mutex_unlock(&names);
+	free(old);
+	return 0;
+}
+
+int thread_rename(perch_t handle, const char *name)
+{
+	char *copy = *name ? strdup(name) : NULL, *old = copy;
+	struct thread *t;
+	int r = -ESRCH;
+
+	if (*name && !copy)
+		return -ENOMEM;
+	pthread_mutex_lock(&names);
+	t = thread_of(handle);
+	if (t) {
+		r = 0;
+		old = swap_name(t, copy);
+		inject();
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (copy && !thread_of(handle)) {
+			/* it ended in between, and may not have seen this name */
+			r = -ESRCH;
+			free(old);
+			old = swap_name(t, NULL);
+		}
+	}
+	pthread_mutex_unlock(&names);
+	free(old);
+	return r;
+}
+
+void thread_read_name(const struct thread *t, char name[PERCH_NAME_MAX + 1], bool must)
+{
+	name[0] = 0;
+	if (!__atomic_load_n(&t->name, __ATOMIC_RELAXED))
+		return;
+	if (must)
+		pthread_mutex_lock(&names);
+	else if (pthread_mutex_trylock(&names))
+		return;
+	if (t->name)
+		strcpy(name, t->name);
+	pthread_mutex_unlock(&names);
 }

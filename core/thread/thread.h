@@ -27,10 +27,37 @@ enum park_reason {
 	PARK_JOIN,
 	PARK_SYNC,
 	PARK_WAITGROUP,
+	PARK_MUTEX,
+	PARK_COND,
+	PARK_RDLOCK,
+	PARK_WRLOCK,
+	PARK_SEM,
+	PARK_BARRIER,
+	PARK_ONCE,
+	PARK_EVENT,
+	PARK_SEND,
+	PARK_RECEIVE,
+	PARK_SELECT,
+	PARK_SLEEP,
+	PARK_TIMER, /* for a callback's end */
+	PARK_RESIZE,
+	/* from here on `wait_for` is a descriptor's number */
+	PARK_READ,
+	PARK_WRITE,
+	PARK_ACCEPT,
+	PARK_CONNECT,
+	PARK_FILE,
+	PARK_POLL, /* of the first of several, perhaps */
+	PARK_REASONS,
 };
 
 /* thread.park: see core/sched/park.h */
-enum { PARK_EMPTY = 0, PARK_NOTIFIED, PARK_PARKED };
+enum {
+	PARK_EMPTY = 0,
+	PARK_NOTIFIED,
+	PARK_PARKED,
+	PARK_FOR_GOOD, /* of a foreign pthread: parked, without a time-out; it wakes nobody meanwhile */
+};
 
 /* thread.joiner, beside 0 (nobody joins yet) and a waiting thread's address */
 enum {
@@ -46,26 +73,37 @@ enum {
 	THREAD_FOREIGN = 1 << 1,   /* a pthread of the program's, in the role of a waiter */
 	THREAD_NEVER_RAN = 1 << 2, /* there was no stack for it */
 	THREAD_PLAIN = 1 << 3,     /* fn returns nothing (perch_go) */
-	THREAD_STARTED = 1 << 5,   /* has run: sp is where it left its stack */
 	THREAD_INLINE = 1 << 4,    /* runs on its joiner's stack; arg says where it ends */
+	THREAD_STARTED = 1 << 5,   /* has run: sp is where it left its stack */
+	THREAD_PINNED = 1 << 6,    /* runs on one worker only */
+	THREAD_LOCALS = 1 << 7,    /* has values of keys */
+	THREAD_USED = 1 << 8,      /* is a thread: not set in descriptors that are free */
+	THREAD_AT_END = 1 << 9,    /* stack.at_end is to be called */
+	/* something is left to do when it has ended: locals_end() */
+	THREAD_LEAVES = THREAD_PINNED | THREAD_LOCALS | THREAD_AT_END,
 };
 
 struct thread {
 	union {                      /* the first three words are a pool_node while it is free */
 		void *sp;            /* started, not running: where its stack was left */
+		uintptr_t woken;     /* of a foreign pthread's stand-in: park.h */
 		void *(*fn)(void *); /* not started */
 	};
-	void *arg;           /* then the result */
-	struct thread *next; /* link of whatever queue it is in */
+	void *arg; /* then the result */
+	union {
+		struct thread *next;  /* link of whatever queue it is in */
+		const void *wait_for; /* while it has a reason: the object, for dumps */
+	};
 	struct stack *stack; /* NULL until it first runs */
 	uintptr_t joiner;
-	char *name; /* malloc'ed; NULL: none */
+	char *name; /* malloc'ed, NULL: none; see thread_rename() */
 	uint32_t park;
-	uint8_t flags;
-	uint8_t stack_class;
+	uint16_t flags;
 	uint16_t generation; /* of the handle; never 0 */
-	uint16_t reason;     /* enum park_reason */
-	uint16_t pad[3];
+	uint32_t since;      /* while it waits: since when, ms of the runtime's age */
+	uint16_t reason;     /* enum park_reason, until somebody wakes it */
+	uint8_t stack_class;
+	uint8_t pad;
 };
 
 _Static_assert(sizeof(struct thread) == 64, "a thread that has not started costs one cache line");
@@ -95,23 +133,56 @@ static inline struct thread *thread_new(void)
 	t->next = NULL;
 	t->stack = NULL;
 	t->joiner = 0;
-	t->name = NULL;
 	__atomic_store_n(&t->park, PARK_EMPTY, __ATOMIC_RELAXED);
-	t->flags = 0;
+	__atomic_store_n(&t->flags, THREAD_USED, __ATOMIC_RELAXED);
 	t->reason = PARK_NONE;
 	if (!t->generation)
 		t->generation = 1;
 	return t;
 }
 
-/* Give it back; its handle is void from now on. */
+/* By whoever has the thread; others may look at its flags meanwhile: a dump, and
+ * an unpark() that comes late, even for a thread that had this descriptor before. */
+static inline void thread_set_flag(struct thread *t, uint16_t flag)
+{
+	__atomic_store_n(&t->flags, (uint16_t)(t->flags | flag), __ATOMIC_RELAXED);
+}
+
+static inline void thread_clear_flag(struct thread *t, uint16_t flag)
+{
+	__atomic_store_n(&t->flags, (uint16_t)(t->flags & ~flag), __ATOMIC_RELAXED);
+}
+
+/*
+ * Names. Strings are replaced, read and freed under one lock for all threads:
+ *
+ *	            rename  read  free
+ *	rename         L      L     L     (L: that lock)
+ *	read           L      -     L     nobody follows thread.name without it,
+ *	free           L      L     -     but NULL may be seen without it
+ *
+ * A thread may end while it is being renamed: who renames checks the handle
+ * under the lock before, and after, to take the string back. thread_new() does
+ * not touch the name, so that one that came too late is not lost: the next
+ * thread's end frees it.
+ */
+/* "" takes the name away. 0, -ESRCH (the handle is void), -ENOMEM. */
+int thread_rename(perch_t handle, const char *name);
+/* Of a thread that is not yet known to others. 0 or -ENOMEM. */
+int thread_name_first(struct thread *t, const char *name);
+/* Copy it, "" when there is none. For signal handlers: `must` is false, then
+ * "" too when somebody has the lock. */
+void thread_read_name(const struct thread *t, char name[PERCH_NAME_MAX + 1], bool must);
 void thread_free_name(struct thread *t);
+
+/* Give it back; its handle is void from now on. */
 static inline void thread_free(struct thread *t)
 {
 	uint16_t next = (uint16_t)(t->generation + 1);
 
-	if (__builtin_expect(t->name != NULL, 0))
+	if (__builtin_expect(__atomic_load_n(&t->name, __ATOMIC_RELAXED) != NULL, 0))
 		thread_free_name(t);
+	__atomic_store_n(&t->flags, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->generation, next ? next : 1, __ATOMIC_RELAXED);
 	pool_put(&thread_pool, t);
 }

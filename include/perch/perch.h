@@ -8,11 +8,17 @@
 #ifndef PERCH_PERCH_H
 #define PERCH_PERCH_H
 
+#include <perch/block.h>
+#include <perch/chan.h>
 #include <perch/config.h>
+#include <perch/io.h>
+#include <perch/local.h>
+#include <perch/see.h>
 #include <perch/stats.h>
 #include <perch/sync.h>
 #include <perch/task.h>
 #include <perch/thread.h>
+#include <perch/time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,6 +54,20 @@ int perch_stop(void);
  * Returns 0 or what perch_start()/perch_create() returned.
  */
 int perch_run(const struct perch_config *config, void *(*fn)(void *), void *arg, void **status);
+
+/*
+ * perch_set_procs - change the number of processors while threads run. What lies in
+ * the queues of those that go is run by the others; threads that are pinned to
+ * their workers go on there. From now on this is the number that is kept as CPUs
+ * are taken from the process and given back (perch_config.follow).
+ * @n: from 1 to the number of CPUs that the process may use now
+ *
+ * From any pthread. May switch threads. Returns 0; -EINVAL (n is 0, or more than those CPUs;
+ * or the runtime is not running); -EAGAIN (no pthread for a worker, or the CPUs
+ * cannot be found out), -ENOMEM, and then nothing has changed; -EPERM (in the
+ * child of a fork()).
+ */
+int perch_set_procs(unsigned n);
 
 /* Processors in use, workers; 0 while the runtime is not running. */
 unsigned perch_procs(void);

@@ -32,8 +32,14 @@ struct perch_stats {
 	uint64_t barriers;       /* membarriers paid before a sleep */
 	uint64_t sleeps;         /* times a worker slept in the kernel */
 	uint64_t wakes;          /* times a sleeping worker was woken */
-	uint64_t stacks;         /* stacks that exist now */
-	uint64_t stack_bytes;    /* addresses reserved for them */
+	/* perch/block.h: */
+	uint64_t handoffs;         /* times a CPU was given from a worker that was stuck to a spare one */
+	uint64_t handoffs_undone;  /* times it was taken back, since the spare one had nothing to run */
+	uint64_t handoffs_queued;  /* times a thread had to wait after a marked call */
+	uint64_t handoffs_refused; /* times that no spare worker was to be had */
+	uint64_t spares;           /* pthreads made for that, so far */
+	uint64_t stacks;           /* stacks that exist now */
+	uint64_t stack_bytes;      /* addresses reserved for them */
 };
 
 /* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not

@@ -2,7 +2,7 @@
 /* fair_test.c - no runnable thread waits for ever, whatever the others do. */
 #include <perch/perch.h>
 
-#include "tests/core/gather.h"
+#include "tests/harness/gather.h"
 
 FIXTURE(fair)
 {

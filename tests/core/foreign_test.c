@@ -5,7 +5,8 @@
 
 #include <perch/perch.h>
 
-#include "tests/core/gather.h"
+#include "rseq/sanitizer.h"
+#include "tests/harness/gather.h"
 
 FIXTURE(foreign)
 {
@@ -143,7 +144,8 @@ static void speak(void *arg)
 {
 	static __thread int rounds;
 
-	if (rounds++ < 2) {
+	/* the thread sanitizer is gone in the fourth and last round, when the second stand-in is given back */
+	if (rounds++ < (SANITIZER_THREAD ? 1 : 2)) {
 		ASSERT_EQ(pthread_setspecific(last_words, arg), 0);
 		return;
 	}

@@ -8,7 +8,7 @@
 
 #include <perch/perch.h>
 
-#include "tests/core/gather.h"
+#include "tests/harness/gather.h"
 
 static uint32_t released, ran_in_child, in_child;
 

@@ -5,7 +5,7 @@
 
 #include <perch/perch.h>
 
-#include "tests/core/gather.h"
+#include "tests/harness/gather.h"
 
 FIXTURE(loop)
 {

@@ -9,7 +9,7 @@
 #include <perch/perch.h>
 
 #include "rseq/sanitizer.h"
-#include "tests/core/gather.h"
+#include "tests/harness/gather.h"
 
 static int left = -1; /* pthreads that there are still; -1: any number */
 

@@ -7,13 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <perch/perch.h>
 
 #include "rseq/sanitizer.h"
-#include "tests/core/gather.h"
+#include "tests/harness/gather.h"
 
 static void *same(void *arg)
 {
@@ -108,6 +109,35 @@ static void *calls_from_inside(void *arg)
 	EXPECT_EQ(perch_stop(), -EDEADLK);
 	EXPECT_EQ(perch_run(NULL, same, NULL, NULL), -EALREADY);
 	return NULL;
+}
+
+static void *slice_of_worker(void *arg)
+{
+	uint64_t attr[6] = {0}; /* struct sched_attr: the slice is its fourth word */
+
+	(void)arg;
+	EXPECT_EQ(syscall(SYS_sched_getattr, 0, attr, sizeof(attr), 0), 0);
+	return (void *)(uintptr_t)attr[3];
+}
+
+/* So that a woken worker need not wait for who woke it. */
+TEST(workers_have_short_slices)
+{
+	void *slice = NULL;
+
+	ASSERT_EQ(perch_run(NULL, slice_of_worker, NULL, &slice), 0);
+	if (!slice)
+		SKIP("this kernel has no slices of one's own (Linux 6.12)");
+	EXPECT_EQ((uintptr_t)slice, 500000);
+}
+
+TEST(slices_that_are_refused_are_done_without)
+{
+	void *slice = NULL;
+
+	ASSERT_EQ(harness_refuse("sched_setattr"), 0);
+	ASSERT_EQ(perch_run(NULL, slice_of_worker, NULL, &slice), 0);
+	EXPECT_NE((uintptr_t)slice, 500000);
 }
 
 TEST(started_twice_stopped_twice)

@@ -8,14 +8,15 @@
 
 #include "core/thread/thread.h"
 #include "rseq/sanitizer.h"
-#include "tests/core/gather.h"
+#include "tests/harness/gather.h"
 
 TEST(descriptor)
 {
 	EXPECT_EQ(sizeof(struct thread), 64);
 	EXPECT_EQ(sizeof(perch_task_t), 16);
 	EXPECT_EQ(sizeof(perch_call_t), 32);
-	EXPECT_EQ(sizeof(perch_waitgroup_t), 24);
+	EXPECT_EQ(sizeof(perch_waitgroup_t), 40);
+	EXPECT_EQ(sizeof(perch_timer_t), 96);
 }
 
 /* Memory and page tables of this process, in bytes. */
@@ -51,7 +52,7 @@ static void run(void *arg)
 TEST(a_million_spawned)
 {
 	enum { N = 1000000 };
-	const struct perch_config config = {.workers = 1};
+	const struct perch_config config = {.workers = 1, .handoff = PERCH_HANDOFF_OFF};
 	size_t before, after;
 	perch_t t;
 

@@ -2,12 +2,13 @@
 /* thread_test.c - create, join, detach, self, exit, yield, and attributes. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <perch/perch.h>
 
 #include "rseq/sanitizer.h"
-#include "tests/core/gather.h"
+#include "tests/harness/gather.h"
 
 /* ---- outside a runtime ---- */
 
@@ -483,7 +484,8 @@ TEST_IN(many_at_once)
 	for (uintptr_t i = 0; i < N; i++)
 		ASSERT_EQ(perch_create(&t[i], NULL, until_released, (void *)i), 0);
 	ASSERT_EQ(perch_stats_get(&s), 0);
-	if (perch_self()) /* what a pthread outside does is not counted */
+	/* what a pthread outside does is not counted; and shuffled, they go to inboxes, which have no end */
+	if (perch_self() && !getenv("PERCH_SHUFFLE"))
 		EXPECT_GT(s.spilled, 0);
 	for (int i = 0; i < 3; i++)
 		perch_yield();

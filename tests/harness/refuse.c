@@ -24,20 +24,32 @@
 #error "refuse.c: which AUDIT_ARCH is this?"
 #endif
 
+static int number_of(const char *syscall_name)
+{
+	if (!strcmp(syscall_name, "membarrier"))
+		return SYS_membarrier;
+	if (!strcmp(syscall_name, "io_uring_setup"))
+		return SYS_io_uring_setup;
+	if (!strcmp(syscall_name, "sched_setscheduler"))
+		return SYS_sched_setscheduler;
+	return strcmp(syscall_name, "sched_setattr") ? -EINVAL : SYS_sched_setattr;
+}
+
 int harness_refuse(const char *syscall_name)
 {
+	int number = number_of(syscall_name);
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
 
-	if (strcmp(syscall_name, "membarrier"))
-		return -EINVAL;
+	if (number < 0)
+		return number;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))

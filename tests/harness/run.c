@@ -58,6 +58,9 @@ static void child(const struct harness_case *c, const sigset_t *mask)
 	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null >= 0)
 		dup2(null, STDIN_FILENO);
+	/* a shell that starts us in the background leaves these two ignored */
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
 	if (c->test->signal) {
 		struct rlimit none = {0, 0};
 

@@ -100,9 +100,33 @@ END
 }
 if command -v cmake >/dev/null; then check "CMake" with_cmake; else skip "CMake" "no cmake here"; fi
 
+man=$tmp/usr/share/man
+pages() {
+	[ -f "$man/man3/perch_mutex.3" ] && [ -f "$man/man7/perch.7" ] &&
+		[ "$(cat "$man/man3/perch_mutex_lock.3")" = ".so man3/perch_mutex.3" ] || return 1
+	for p in "$man"/man[37]/*; do
+		to=$(sed -n 's/^\.so //p' "$p")
+		[ -z "$to" ] || grep -q '^\.Sh NAME' "$man/$to" || { echo "$p leads nowhere"; return 1; }
+	done
+}
+check "manual pages, and links to them" pages
+# a page for each function that the library shows; what has _slow in its name is for the headers only
+each_function() {
+	nm -D --defined-only "$lib/libperch.so" | awk '$2 == "T" {print $3}' | sed 's/@.*//' |
+		grep -v -e '_slow$' -e '^perch_call_run$' >"$tmp/functions"
+	grep -qx perch_create "$tmp/functions" || return 1
+	while read -r f; do
+		[ -f "$man/man3/$f.3" ] || { echo "no page $f.3"; return 1; }
+	done <"$tmp/functions"
+}
+check "a manual page for each function" each_function
+finds() { LC_ALL=C HOME="$tmp" MANPAGER=cat man -M "$man" 3 perch_mutex_lock | grep mutual; }
+if command -v man >/dev/null; then check "man finds a function's page" finds; else skip "man" "no man here"; fi
+
 staged() {
 	"$install" --prefix=/opt/perch --libdir=/opt/perch/lib64 "--destdir=$tmp/stage" &&
 		[ -f "$tmp/stage/opt/perch/lib64/libperch.a" ] && [ -f "$tmp/stage/opt/perch/include/perch/rseq/section.h" ] &&
+		[ -f "$tmp/stage/opt/perch/share/man/man7/perch.7" ] &&
 		! grep -r "$tmp" "$tmp/stage/opt/perch/lib64/pkgconfig" "$tmp/stage/opt/perch/lib64/cmake" &&
 		grep -qx 'libdir=/opt/perch/lib64' "$tmp/stage/opt/perch/lib64/pkgconfig/perch.pc"
 }

@@ -154,3 +154,29 @@ TEST(this_machine)
 	EXPECT_STREQ(error, "");
 	EXPECT_GE(quota_cpus(&q), 0);
 }
+
+TEST_F(quota, version_1_broken_files_are_named)
+{
+	static const char *const bad[] = {"lots", "", "0", "100000 1"};
+
+	machine_write(&self->m, "/proc/self/cgroup", "4:cpu:/a");
+	machine_write(&self->m, "/proc/self/mountinfo", "31 23 0:27 / /v1 rw - cgroup none rw,cpu");
+	machine_write(&self->m, "/v1/a/cpu.cfs_quota_us", "100000");
+	EXPECT_EQ(READ(), -ENOENT); /* a limit without its period */
+	EXPECT_CONTAINS(self->error, "/v1/a/cpu.cfs_period_us");
+	machine_write(&self->m, "/v1/a/cpu.cfs_period_us", "0");
+	EXPECT_EQ(READ(), -EINVAL);
+	machine_write(&self->m, "/v1/a/cpu.cfs_period_us", "100000");
+	EXPECT_EQ(READ(), 0);
+	EXPECT_EQ(quota_cpus(&self->q), 1);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		machine_write(&self->m, "/v1/a/cpu.cfs_quota_us", "%s", bad[i]);
+		harness_log("'%s'", bad[i]);
+		EXPECT_EQ(READ(), -EINVAL);
+		EXPECT_CONTAINS(self->error, "/v1/a/cpu.cfs_quota_us");
+	}
+	/* where the process is, but nothing is mounted that tells of it */
+	machine_unlink(&self->m, "/v1/a/cpu.cfs_quota_us");
+	EXPECT_EQ(READ(), 0);
+	EXPECT_EQ(quota_cpus(&self->q), 0);
+}

@@ -113,6 +113,11 @@ PATH void path_pool_put(struct pool *pool, void *object)
 	pool_put(pool, object);
 }
 
+PATH int path_cas(uint32_t *word, uint32_t old, uint32_t next, uint32_t cpu)
+{
+	return section_cas(word, old, next, cpu);
+}
+
 PATH void path_counter_add(uint64_t n)
 {
 	counter_add(3, n);
@@ -287,7 +292,7 @@ static struct verdict walk(const char *function)
 static const char *const paths[] = {
 	"path_task_fork", "path_task_claim", "path_fork",      "path_typed_fork",  "path_typed_sync", "path_push",
 	"path_pop",       "path_pop_if",     "path_fair_push", "path_fair_pop",    "path_pool_get",   "path_pool_put",
-	"path_publish",   "path_list_take",  "path_list_put",  "path_counter_add",
+	"path_publish",   "path_list_take",  "path_list_put",  "path_counter_add", "path_cas",
 };
 
 TEST(fast_paths_are_plain)

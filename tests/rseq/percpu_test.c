@@ -113,6 +113,35 @@ TEST(taking_away_waits_for_the_thief_that_froze_it)
 	EXPECT_EQ(a->flags, 0);
 }
 
+static void *activate(void *area)
+{
+	percpu_activate((int)((struct percpu *)area)->cpu, 0);
+	return NULL;
+}
+
+TEST(putting_back_waits_for_who_inherits)
+{
+	struct timespec soon;
+	struct percpu *a;
+	pthread_t p;
+	int cpu;
+
+	area_need_sections();
+	area_cpus(&cpu, 1);
+	area_start();
+	a = percpu_of(cpu);
+	a->cpu = (uint32_t)cpu;
+	__atomic_or_fetch(&a->flags, PERCPU_FROZEN, __ATOMIC_SEQ_CST);
+	ASSERT_EQ(pthread_create(&p, NULL, activate, a), 0);
+	clock_gettime(CLOCK_REALTIME, &soon);
+	soon.tv_sec += 1;
+	EXPECT_EQ(pthread_timedjoin_np(p, NULL, &soon), ETIMEDOUT);
+	EXPECT_EQ(__atomic_load_n(&a->flags, __ATOMIC_SEQ_CST), PERCPU_FROZEN);
+	__atomic_and_fetch(&a->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_SEQ_CST);
+	EXPECT_EQ(pthread_join(p, NULL), 0);
+	EXPECT_EQ(a->flags, PERCPU_ACTIVE);
+}
+
 /* ---- counters ---- */
 
 #define ADDERS 6

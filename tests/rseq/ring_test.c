@@ -383,3 +383,43 @@ TEST_F(ring, a_cpu_without_a_processor_reaches_no_queue)
 	expect_pops(13, 11);
 	EXPECT_EQ(ring_pop(&item), RING_EMPTY);
 }
+
+TEST_F(ring, what_is_left_without_a_processor_is_inherited)
+{
+	uintptr_t item = 0;
+
+	push_from(1, 9);
+	EXPECT_TRUE(ring_publish());
+	for (uintptr_t i = 11; i <= 15; i++)
+		ASSERT_EQ(ring_fair_push(i), RING_DONE);
+	EXPECT_EQ(ring_inherit(self->a, self->out, 64), -EBUSY); /* it is not gone */
+	percpu_deactivate(self->cpu);
+	EXPECT_EQ(ring_inherit(self->a, self->out, 64), 0);
+	EXPECT_EQ(ring_private(self->a), 0);
+	EXPECT_EQ(ring_shared(self->a), 9);
+	EXPECT_EQ(ring_inherit(self->a, self->out, 3), 3);
+	for (uintptr_t i = 0; i < 3; i++)
+		EXPECT_EQ(self->out[i], 11 + i);
+	EXPECT_EQ(ring_steal(self->a, self->out, 64), 5);
+	EXPECT_EQ(self->out[0], 1);
+	/* put back in the middle of it, it goes on with what is left */
+	percpu_activate(self->cpu, 0);
+	EXPECT_EQ(ring_fair_pop(&item), RING_DONE);
+	EXPECT_EQ(item, 14);
+	expect_pops(9, 8);
+	push_from(20, 21);
+	percpu_deactivate(self->cpu);
+	EXPECT_EQ(ring_inherit(self->a, self->out, 64), 0);
+	for (uintptr_t i = 6; i <= 7; i++) {
+		EXPECT_EQ(ring_steal(self->a, self->out, 1), 1);
+		EXPECT_EQ(self->out[0], i);
+	}
+	EXPECT_EQ(ring_steal(self->a, self->out, 1), 1);
+	EXPECT_EQ(self->out[0], 20);
+	EXPECT_EQ(ring_steal(self->a, self->out, 1), 1);
+	EXPECT_EQ(self->out[0], 21);
+	EXPECT_EQ(ring_inherit(self->a, self->out, 64), 1);
+	EXPECT_EQ(self->out[0], 15);
+	EXPECT_EQ(ring_inherit(self->a, self->out, 64), -EAGAIN);
+	percpu_activate(self->cpu, 0);
+}

@@ -28,6 +28,7 @@ enum operation {
 	FORCE,
 	FAIR_PUSH,
 	FAIR_POP,
+	INHERIT,
 	ADD,
 	OPERATIONS
 };
@@ -37,14 +38,14 @@ enum operation {
 static const struct mood {
 	uint8_t weight[OPERATIONS];
 } moods[] = {
-	/*  PUSH POP JOIN PUBL BACK OWN STEAL ASK FORCE FPUSH FPOP ADD */
-	{{80, 70, 30, 5, 5, 2, 10, 6, 1, 20, 20, 7}},  /* as in life */
-	{{200, 10, 4, 2, 0, 0, 2, 2, 1, 30, 3, 2}},    /* filling */
-	{{10, 180, 0, 0, 16, 2, 4, 2, 1, 5, 32, 4}},   /* draining */
-	{{60, 40, 0, 60, 50, 6, 20, 4, 1, 6, 6, 3}},   /* hovering: shares and takes back */
-	{{30, 10, 0, 4, 0, 20, 150, 20, 4, 8, 8, 2}},  /* robbing */
-	{{8, 8, 200, 0, 0, 0, 20, 8, 2, 4, 4, 2}},     /* forking and joining */
-	{{20, 20, 0, 4, 4, 2, 30, 4, 10, 70, 80, 12}}, /* forcing, fair queue */
+	/*  PUSH POP JOIN PUBL BACK OWN STEAL ASK FORCE FPUSH FPOP INH ADD */
+	{{80, 70, 30, 5, 5, 2, 10, 6, 1, 20, 20, 1, 6}},  /* as in life */
+	{{200, 10, 4, 2, 0, 0, 2, 2, 1, 30, 3, 0, 2}},    /* filling */
+	{{10, 180, 0, 0, 16, 2, 4, 2, 1, 5, 32, 1, 3}},   /* draining */
+	{{60, 40, 0, 60, 50, 6, 20, 4, 1, 6, 6, 1, 2}},   /* hovering: shares and takes back */
+	{{30, 10, 0, 4, 0, 20, 140, 20, 4, 8, 8, 10, 2}}, /* robbing */
+	{{8, 8, 200, 0, 0, 0, 20, 8, 2, 4, 4, 0, 2}},     /* forking and joining */
+	{{20, 20, 0, 4, 4, 2, 30, 4, 10, 70, 76, 4, 12}}, /* forcing, fair queue */
 };
 
 #define MOODS (sizeof(moods) / sizeof(moods[0]))
@@ -178,6 +179,23 @@ static void force_one(struct worker *w, int cpu)
 	}
 }
 
+/* From a CPU whose processor is just not there. */
+static void inherit_some(struct worker *w, int cpu)
+{
+	int n = ring_inherit(percpu_of(cpu), w->batch, batch_limit(w));
+
+	if (n < 0) {
+		if (n != -EBUSY && n != -EAGAIN)
+			stress_break("ring_inherit returned %d, which means nothing", n);
+		return;
+	}
+	w->count[n ? COUNT_inherited_fair : COUNT_inherited]++;
+	for (int i = 0; i < n; i++) {
+		item_check_order(&w->hoard, &w->hoard.fair, cpu, w->batch[i], "inherited fair queue");
+		item_consume(&w->hoard, w->batch[i], "inherit");
+	}
+}
+
 static void fair_push_one(struct worker *w)
 {
 	uintptr_t item = item_queue(&w->hoard);
@@ -247,6 +265,9 @@ static void do_one(struct worker *w, enum operation operation)
 		break;
 	case FAIR_POP:
 		fair_pop_one(w);
+		break;
+	case INHERIT:
+		inherit_some(w, any_cpu(w));
 		break;
 	case ADD:
 	case OPERATIONS:

@@ -16,7 +16,7 @@
 #define STRESS_COUNTS(X) \
 	X(pushed) X(popped) X(joined) X(published) X(taken_back) X(steals) X(stolen) X(asked) X(answered) \
 	X(forced_reveals) X(forced_fair) X(force_refused) X(fair_pushed) X(fair_popped) X(empty) X(full) X(fair_full) \
-	X(frozen) X(not_here) X(counted) X(signals) X(cuts)
+	X(frozen) X(not_here) X(inherited) X(inherited_fair) X(counted) X(signals) X(cuts)
 /* clang-format on */
 
 enum stress_count {

@@ -2,6 +2,7 @@
 #include "tests/stress/rounds.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "core/sched/handoff.h"
+#include "core/sched/idle.h"
 #include "core/sched/sched.h"
 #include "rseq/ring.h"
 
@@ -22,16 +25,21 @@ static uint64_t test_end, round_end;
 static unsigned rounds, least_workers;
 static struct perch_config config;
 static struct perch_stats total;
+static uint64_t total_resizes;
 
 /* ---- the watchdog ---- */
 
 static void show_workers(void)
 {
-	for (unsigned i = 0; i < sched.worker_count; i++) {
+	for (unsigned i = 0; i < sched_workers(); i++) {
 		const struct worker *w = &sched.workers[i];
 
-		harness_log("worker %u on CPU %d: %s, wake %u; %llu switches, %llu parks, %llu sleeps, %llu wakes", i,
-			    w->home->cpu, w->current == &w->base ? "between threads" : "in a thread", w->wake,
+		harness_log("worker %u on CPU %d, seat %u: %s, duty %u%s%s, wake %u%s%s; %llu switches, %llu parks, "
+			    "%llu sleeps, %llu wakes",
+			    i, w->home->cpu, w->duty >> DUTY_SEAT_SHIFT,
+			    w->current == &w->base ? "between threads" : "in a thread", w->duty & DUTY_KIND,
+			    w->counted ? ", counted" : "", w->dismissed ? ", dismissed" : "", w->wake,
+			    worker_has_pinned(w) ? ", has pinned ones" : "", idle_asleep_one(i) ? ", sleeps" : "",
 			    (unsigned long long)w->stats.switches, (unsigned long long)w->stats.parks,
 			    (unsigned long long)w->stats.sleeps, (unsigned long long)w->stats.wakes);
 	}
@@ -45,9 +53,15 @@ static void show_queues(void)
 		struct processor *p = set->processor[i];
 		struct percpu *a = processor_area(p);
 
-		harness_log("CPU %d: flags %u, request %u, private %u, shared %u, fair %u, inbox %s", p->cpu, a->flags,
-			    a->request, ring_private(a), ring_shared(a), ring_fair_length(a),
-			    processor_inbox_empty(p) ? "empty" : "not empty");
+		harness_log("CPU %d: flags %u, request %u, private %u, shared %u, fair %u, inbox %s; lost %u, "
+			    "computing %u, "
+			    "watched %u%s",
+			    p->cpu, a->flags, a->request, ring_private(a), ring_shared(a), ring_fair_length(a),
+			    processor_inbox_empty(p) ? "empty" : "not empty", p->lost, p->computing, p->watched,
+			    p->standby ? ", has a standby" : "");
+		for (unsigned n = 0; n < p->seats; n++)
+			harness_log("  seat %u: worker %u", n,
+				    seat_holder(p, n) ? seat_holder(p, n)->index : UINT32_MAX);
 	}
 	harness_log("overflow: %s", spill_empty() ? "empty" : "not empty");
 }
@@ -59,11 +73,15 @@ static void show_stats(void)
 	if (perch_stats_get(&s))
 		return;
 	harness_log("spawned %llu, finished %llu, carried %llu, switches %llu, parks %llu, unparks %llu, steals %llu, "
-		    "forced %llu, sleeps %llu, wakes %llu, barriers %llu, spilled %llu",
+		    "forced %llu, sleeps %llu, wakes %llu, barriers %llu, spilled %llu, handoffs %llu, undone %llu, "
+		    "queued %llu, refused %llu, spares %llu",
 		    (unsigned long long)s.spawned, (unsigned long long)s.finished, (unsigned long long)s.carried,
 		    (unsigned long long)s.switches, (unsigned long long)s.parks, (unsigned long long)s.unparks,
 		    (unsigned long long)s.steals, (unsigned long long)s.forced, (unsigned long long)s.sleeps,
-		    (unsigned long long)s.wakes, (unsigned long long)s.barriers, (unsigned long long)s.spilled);
+		    (unsigned long long)s.wakes, (unsigned long long)s.barriers, (unsigned long long)s.spilled,
+		    (unsigned long long)s.handoffs, (unsigned long long)s.handoffs_undone,
+		    (unsigned long long)s.handoffs_queued, (unsigned long long)s.handoffs_refused,
+		    (unsigned long long)s.spares);
 }
 
 static void *watch(void *arg)
@@ -83,8 +101,8 @@ static void *watch(void *arg)
 			last = now;
 			since = harness_now();
 		} else if (harness_now() - since > HANG_SECONDS * 1000000000ull) {
-			harness_log("nothing has moved for %d s, in round %u with %u workers", HANG_SECONDS, rounds,
-				    config.workers);
+			harness_log("nothing has moved for %d s, in round %u with %u workers, shuffle %u", HANG_SECONDS,
+				    rounds, config.workers, config.shuffle);
 			show_stats();
 			show_workers();
 			show_queues();
@@ -114,6 +132,45 @@ static void tick(bool on)
 	setitimer(ITIMER_REAL, &t, NULL);
 }
 
+/* ---- the number of processors, up and down ---- */
+
+static pthread_t jostler;
+static bool jostles;
+static uint32_t jostle_over;
+
+static void *jostle(void *arg)
+{
+	unsigned cpus = (unsigned)(uintptr_t)arg;
+
+	while (!__atomic_load_n(&jostle_over, __ATOMIC_ACQUIRE)) {
+		struct timespec nap = {0, (long)harness_random_below(3000000)};
+
+		ASSERT_EQ(perch_set_procs(1 + (unsigned)harness_random_below(cpus)), 0);
+		total_resizes++;
+		nanosleep(&nap, NULL);
+	}
+	return NULL;
+}
+
+static void jostle_begin(void)
+{
+	cpu_set_t mask;
+
+	ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+	jostles = CPU_COUNT(&mask) > 1;
+	jostle_over = 0;
+	if (jostles)
+		ASSERT_EQ(pthread_create(&jostler, NULL, jostle, (void *)(uintptr_t)CPU_COUNT(&mask)), 0);
+}
+
+static void jostle_end(void)
+{
+	__atomic_store_n(&jostle_over, 1, __ATOMIC_RELEASE);
+	if (jostles)
+		ASSERT_EQ(pthread_join(jostler, NULL), 0);
+	jostles = false;
+}
+
 /* ---- rounds ---- */
 
 void rounds_begin(unsigned least)
@@ -133,6 +190,7 @@ static void stop_round(void)
 {
 	struct perch_stats s;
 
+	jostle_end();
 	ASSERT_EQ(perch_stats_get(&s), 0);
 	total.spawned += s.spawned;
 	total.carried += s.carried;
@@ -142,6 +200,9 @@ static void stop_round(void)
 	total.forced += s.forced;
 	total.sleeps += s.sleeps;
 	total.spilled += s.spilled;
+	total.handoffs += s.handoffs;
+	total.handoffs_undone += s.handoffs_undone;
+	total.handoffs_queued += s.handoffs_queued;
 	ASSERT_EQ(perch_stop(), 0);
 	tick(false);
 	moved();
@@ -156,11 +217,13 @@ bool rounds_next(void)
 	if (harness_now() >= test_end) {
 		harness_log(
 			"%u rounds: spawned %llu, carried %llu, switches %llu, parks %llu, steals %llu, forced %llu, "
-			"sleeps %llu, spilled %llu",
+			"sleeps %llu, spilled %llu, handoffs %llu, undone %llu, queued %llu, resizes %llu",
 			rounds, (unsigned long long)total.spawned, (unsigned long long)total.carried,
 			(unsigned long long)total.switches, (unsigned long long)total.parks,
 			(unsigned long long)total.steals, (unsigned long long)total.forced,
-			(unsigned long long)total.sleeps, (unsigned long long)total.spilled);
+			(unsigned long long)total.sleeps, (unsigned long long)total.spilled,
+			(unsigned long long)total.handoffs, (unsigned long long)total.handoffs_undone,
+			(unsigned long long)total.handoffs_queued, (unsigned long long)total_resizes);
 		return false;
 	}
 	rounds++;
@@ -168,12 +231,15 @@ bool rounds_next(void)
 	do
 		config.workers = workers[harness_random_below(sizeof(workers))];
 	while (config.workers < least_workers);
+	config.shuffle = harness_random_below(4) == 0;
 #ifdef PERCH_SECTION_DELAY
 	perch_section_delay = (uint32_t)harness_random_below(2) * (uint32_t)harness_random_below(200);
 #endif
 	if (harness_random_below(2))
 		tick(true);
 	ASSERT_EQ(perch_start(&config), 0);
+	if (harness_random_below(2))
+		jostle_begin();
 	round_end = harness_now() + ROUND_NS;
 	return true;
 }

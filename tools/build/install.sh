@@ -30,7 +30,8 @@ version=$(sed -n 's/^#define PERCH_VERSION "\(.*\)"$/\1/p' include/perch/perch.h
 
 to=$destdir$libdir
 include=$destdir$prefix/include/perch
-mkdir -p "$to/pkgconfig" "$to/cmake/perch" "$include/rseq"
+man=$destdir$prefix/share/man
+mkdir -p "$to/pkgconfig" "$to/cmake/perch" "$include/rseq" "$man/man3" "$man/man7"
 # not install(1): in a test, PATH leads to this very script first
 put() { # MODE FILE DESTINATION
 	rm -f "$3"
@@ -49,4 +50,16 @@ for f in perchConfig perchConfigVersion; do
 	fill "tools/build/$f.cmake.in" >"$to/cmake/perch/$f.cmake"
 done
 chmod 644 "$to/pkgconfig/perch.pc" "$to"/cmake/perch/*
+# the pages, and for each further name that one has, a page that leads to it
+for page in docs/man/*.[37]; do
+	p=${page##*/}
+	section=man${p##*.}
+	put 644 "$page" "$man/$section/$p"
+	sed -n '/^\.Sh NAME/,/^\.Sh SYNOPSIS/s/^\.Nm \([a-z_]*\).*/\1/p' "$page" | while read -r name; do
+		[ "$name" = "${p%.*}" ] && continue
+		rm -f "$man/$section/$name.${p##*.}"
+		echo ".so $section/$p" >"$man/$section/$name.${p##*.}"
+		chmod 644 "$man/$section/$name.${p##*.}"
+	done
+done
 echo "installed perch $version in $destdir$prefix"

@@ -7,6 +7,7 @@ offline_repos:  @rules_cc, @rules_shell and @remote_coverage_tools stand-ins
 """
 
 load("//bench:clang.bzl", "openmp_clang")
+load("//bench:go.bzl", "go_compiler")
 
 def _system_library_impl(ctx):
     out = ['package(default_visibility = ["//visibility:public"])']
@@ -44,7 +45,9 @@ def system_libraries():
     _system_library(name = "nettle", apt = "nettle-dev", modules = ["nettle"])
     _system_library(name = "urcu", apt = "liburcu-dev", modules = URCU)
     _system_library(name = "libnuma", apt = "libnuma-dev", modules = ["numa"])
+    _system_library(name = "uring", apt = "liburing-dev", modules = ["liburing"])
     openmp_clang(name = "openmp")
+    go_compiler(name = "go")
 
 def _stub_impl(ctx):
     ctx.file("WORKSPACE", "")

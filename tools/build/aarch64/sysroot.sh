@@ -3,7 +3,7 @@
 # sysroot.sh [--guest]: prints the directory with what an aarch64 build needs
 # beside Debian's cross compiler, made on first use from Debian's own packages
 # (apt-get download, dpkg -x; nothing of it is installed):
-#   DIR/sysroot  libnuma and liburcu for arm64
+#   DIR/sysroot  libnuma, liburcu and liburing for arm64
 #   DIR/guest    with --guest: a kernel and a busybox, for guest.sh
 # Installs the compiler, and tells dpkg of arm64, where that was not done.
 # PERCH_AARCH64 is the directory; default: ~/.cache/perch-aarch64.
@@ -39,7 +39,7 @@ unpack() { # DIRECTORY PACKAGE...: all of them, or the directory is not there
 	mv -T "$new" "$to"
 }
 
-unpack "$dir/sysroot" libnuma1:arm64 libnuma-dev:arm64 liburcu8:arm64 liburcu-dev:arm64
+unpack "$dir/sysroot" libnuma1:arm64 libnuma-dev:arm64 liburcu8:arm64 liburcu-dev:arm64 liburing2:arm64 liburing-dev:arm64
 if [ "${1:-}" = --guest ]; then
 	if [ ! -e "$dir/guest" ]; then
 		prepare

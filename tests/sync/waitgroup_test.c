@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* waitgroup_test.c */
-#include <errno.h>
 #include <limits.h>
-#include <pthread.h>
-#include <string.h>
 
-#include <perch/perch.h>
-
-#include "tests/core/gather.h"
+#include "tests/sync/crowd.h"
 
 TEST(arguments)
 {
@@ -20,6 +15,7 @@ TEST(arguments)
 		EXPECT_EQ(perch_waitgroup_add(bad, 1), -EINVAL);
 		EXPECT_EQ(perch_waitgroup_done(bad), -EINVAL);
 		EXPECT_EQ(perch_waitgroup_wait(bad), -EINVAL);
+		EXPECT_EQ(perch_waitgroup_timedwait(bad, &long_past), -EINVAL);
 		EXPECT_EQ(perch_waitgroup_destroy(bad), -EINVAL);
 	}
 	EXPECT_EQ(perch_waitgroup_init(NULL), -EINVAL);
@@ -28,10 +24,15 @@ TEST(arguments)
 	EXPECT_EQ(perch_waitgroup_destroy(&none), 0);
 	EXPECT_EQ(perch_waitgroup_wait(&none), -EINVAL);
 
+	EXPECT_EQ(perch_waitgroup_timedwait(&wg, NULL), -EINVAL);
+	EXPECT_EQ(perch_waitgroup_timedwait(&wg, &bad_time), -EINVAL);
+	EXPECT_EQ(perch_waitgroup_timedwait(&wg, &worse_time), -EINVAL);
+	EXPECT_EQ(perch_waitgroup_timedwait(&wg, &long_past), 0);
 	EXPECT_EQ(perch_waitgroup_done(&wg), -ERANGE);
 	EXPECT_EQ(perch_waitgroup_add(&wg, INT_MIN), -ERANGE);
 	EXPECT_EQ(perch_waitgroup_add(&wg, INT_MAX), 0);
 	EXPECT_EQ(perch_waitgroup_add(&wg, 1), -ERANGE);
+	EXPECT_EQ(perch_waitgroup_timedwait(&wg, &long_past), -ETIMEDOUT);
 	EXPECT_EQ(perch_waitgroup_destroy(&wg), -EBUSY);
 	EXPECT_EQ(perch_waitgroup_add(&wg, -INT_MAX), 0);
 	EXPECT_EQ(perch_waitgroup_done(&wg), -ERANGE);
@@ -39,36 +40,16 @@ TEST(arguments)
 	EXPECT_EQ(perch_waitgroup_destroy(&wg), 0);
 }
 
-FIXTURE(group)
-{
-	int unused;
-};
-FIXTURE_VARIANT(group)
-{
-	struct perch_config config;
-};
-FIXTURE_VARIANT_ADD(group, all_cpus){PERCH_CONFIG_INIT};
-FIXTURE_VARIANT_ADD(group, alone){{.workers = 1}};
-FIXTURE_VARIANT_ADD(group, crowded){{.workers = 6}};
+RUNTIME_FIXTURE(group)
 
-FIXTURE_SETUP(group)
-{
-	ASSERT_EQ(perch_start(&variant->config), 0);
-}
-
-FIXTURE_TEARDOWN(group)
-{
-	EXPECT_EQ(perch_stop(), 0);
-}
-
-struct crowd {
+struct waiters {
 	perch_waitgroup_t wg;
 	uint32_t waiting, through;
 };
 
 static void *wait_in(void *arg)
 {
-	struct crowd *c = arg;
+	struct waiters *c = arg;
 
 	count_up(&c->waiting);
 	EXPECT_EQ(perch_waitgroup_wait(&c->wg), 0);
@@ -78,7 +59,7 @@ static void *wait_in(void *arg)
 
 TEST_F(group, all_who_wait_are_woken_and_none_before)
 {
-	struct crowd c = {PERCH_WAITGROUP_INIT, 0, 0};
+	struct waiters c = {PERCH_WAITGROUP_INIT, 0, 0};
 	pthread_t p[4];
 	perch_t t[50];
 
@@ -120,7 +101,7 @@ static void *wait_on_my_own(void *arg)
 			perch_yield();
 		ASSERT_EQ(perch_waitgroup_wait(&wg), 0);
 		ASSERT_EQ(perch_waitgroup_destroy(&wg), 0);
-		memset(&wg, 0xee, sizeof(wg));
+		expect_left_alone(&wg, sizeof(wg));
 	}
 	return arg;
 }
@@ -173,4 +154,75 @@ TEST_F(group, used_again_and_again)
 	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(pthread_join(p[i], NULL), 0);
 	EXPECT_EQ(perch_waitgroup_destroy(&wg), 0);
+}
+
+/* ---- timed ---- */
+
+static void *give_up(void *arg)
+{
+	struct waiters *c = arg;
+	struct timespec at = in_ns(3000000);
+
+	EXPECT_EQ(perch_waitgroup_timedwait(&c->wg, &at), -ETIMEDOUT);
+	EXPECT_GE((int64_t)harness_now(), at.tv_sec * 1000000000 + at.tv_nsec);
+	count_up(&c->through);
+	return NULL;
+}
+
+static void *wait_for_an_hour(void *arg)
+{
+	struct waiters *c = arg;
+	struct timespec at = in_ns(3600000000000);
+
+	EXPECT_EQ(perch_waitgroup_timedwait(&c->wg, &at), 0);
+	count_up(&c->through);
+	return NULL;
+}
+
+TEST_F(group, some_time_out_and_the_others_are_woken)
+{
+	struct waiters c = {PERCH_WAITGROUP_INIT, 0, 0};
+	struct crowd crowd = {0};
+
+	ASSERT_EQ(perch_waitgroup_add(&c.wg, 1), 0);
+	crowd_add(&crowd, 5, 2, give_up, &c);
+	crowd_add(&crowd, 5, 2, wait_for_an_hour, &c);
+	crowd_add(&crowd, 5, 2, give_up, &c);
+	crowd_add(&crowd, 5, 2, wait_in, &c);
+	ASSERT_TRUE(gather(&c.through, 14, 20));
+	ASSERT_TRUE(until_waiting(&c.wg.queue, 14));
+	EXPECT_EQ(perch_waitgroup_destroy(&c.wg), -EBUSY);
+	ASSERT_EQ(perch_waitgroup_done(&c.wg), 0);
+	crowd_join(&crowd);
+	EXPECT_EQ(c.through, 28);
+	EXPECT_EQ(perch_waitgroup_destroy(&c.wg), 0);
+}
+
+/* The time comes when the count does, more or less. */
+static void *wait_a_moment(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		perch_waitgroup_t wg = PERCH_WAITGROUP_INIT;
+		struct timespec at;
+		int r;
+
+		ASSERT_EQ(perch_waitgroup_add(&wg, 1), 0);
+		ASSERT_EQ(perch_go(done, &wg), 0);
+		at = in_ns((int64_t)harness_random_below(20000));
+		r = perch_waitgroup_timedwait(&wg, &at);
+		if (r == -ETIMEDOUT)
+			r = perch_waitgroup_wait(&wg);
+		ASSERT_EQ(r, 0);
+		ASSERT_EQ(perch_waitgroup_destroy(&wg), 0);
+		expect_left_alone(&wg, sizeof(wg));
+	}
+	return arg;
+}
+
+TEST_F(group, woken_and_timed_out_at_once)
+{
+	struct crowd c = {0};
+
+	crowd_add(&c, 8, 2, wait_a_moment, NULL);
+	crowd_join(&c);
 }

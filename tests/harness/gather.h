@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* gather.h - waiting in tests: without a limit it would be a hang without a word. */
-#ifndef PERCH_TESTS_CORE_GATHER_H
-#define PERCH_TESTS_CORE_GATHER_H
+#ifndef PERCH_TESTS_HARNESS_GATHER_H
+#define PERCH_TESTS_HARNESS_GATHER_H
 
 #include <stdint.h>
 #include <time.h>

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/io/io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <perch/block.h>
+
+#include "core/io/sys.h"
+#include "core/sched/idle.h"
+#include "core/sched/sched.h"
+#include "core/sync/object.h"
+#include "rseq/inject.h"
+
+#define CHUNK 4096
+#define CHUNKS 4096
+#define BATCH 128
+
+/* Of events that are no descriptor's: all bits of the number are set. */
+#define KEY_INTERRUPT UINT64_MAX
+#define KEY_RING (UINT64_MAX - 1)
+
+static struct {
+	struct io_fd *chunk[CHUNKS]; /* each made at its first use, and kept until stop */
+	uint32_t lock;               /* of bringing it up */
+	bool up;
+	int epoll, interrupt;
+	void (*on_ring)(void);
+	bool no_pwait2; /* the kernel has none, or a filter is in the way */
+	int found;      /* by who keeps watch */
+	struct epoll_event slept[BATCH];
+	uint32_t looking __attribute__((aligned(64))); /* held by who looks */
+	uint64_t looked_ns;
+	struct epoll_event seen[BATCH];
+} io = {.epoll = -1, .interrupt = -1};
+
+/* ---- the table ---- */
+
+static struct io_fd *make_chunk(struct io_fd **place)
+{
+	struct io_fd *none = NULL, *c = aligned_alloc(64, CHUNK * sizeof(*c));
+
+	if (!c)
+		return NULL;
+	for (int i = 0; i < CHUNK; i++)
+		c[i] = (struct io_fd){.armed = 0};
+	if (__atomic_compare_exchange_n(place, &none, c, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return c;
+	free(c);
+	return none;
+}
+
+static struct io_fd *find(int fd)
+{
+	struct io_fd *c;
+
+	if ((unsigned)fd >= (unsigned)CHUNK * CHUNKS)
+		return NULL;
+	c = __atomic_load_n(&io.chunk[fd / CHUNK], __ATOMIC_ACQUIRE);
+	return c ? &c[fd % CHUNK] : NULL;
+}
+
+struct io_fd *io_known(int fd)
+{
+	return sched_up() ? find(fd) : NULL;
+}
+
+/* Its entry, made if need be. */
+static struct io_fd *find_or_make(int fd)
+{
+	struct io_fd *e;
+
+	if (!sched_up() || (unsigned)fd >= (unsigned)CHUNK * CHUNKS)
+		return NULL;
+	e = find(fd);
+	if (!e && make_chunk(&io.chunk[fd / CHUNK]))
+		e = find(fd);
+	return e;
+}
+
+struct io_fd *io_entry(int fd)
+{
+	return sched_up() && io_up() ? find_or_make(fd) : NULL;
+}
+
+/* ---- bringing it up, and down ---- */
+
+static int add(int fd, uint32_t events, uint64_t key)
+{
+	struct epoll_event e = {.events = events, .data.u64 = key};
+
+	return epoll_ctl(io.epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+static __attribute__((noinline)) bool bring_up(void)
+{
+	int saved = errno;
+
+	spin_lock(&io.lock);
+	if (!io.up) {
+		io.epoll = epoll_create1(EPOLL_CLOEXEC);
+		io.interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (io.epoll >= 0 && io.interrupt >= 0 && !add(io.interrupt, EPOLLIN, KEY_INTERRUPT)) {
+			__atomic_store_n(&io.up, true, __ATOMIC_RELEASE);
+		} else {
+			if (io.epoll >= 0)
+				close(io.epoll);
+			if (io.interrupt >= 0)
+				close(io.interrupt);
+			io.epoll = io.interrupt = -1;
+		}
+	}
+	spin_unlock(&io.lock);
+	errno = saved;
+	return __atomic_load_n(&io.up, __ATOMIC_RELAXED);
+}
+
+bool io_up(void)
+{
+	return __builtin_expect(__atomic_load_n(&io.up, __ATOMIC_ACQUIRE), 1) || bring_up();
+}
+
+int io_watch_ring(int fd, void (*fn)(void))
+{
+	int saved = errno, r;
+
+	io.on_ring = fn;
+	r = add(fd, EPOLLIN, KEY_RING);
+	errno = saved;
+	return r;
+}
+
+/* ---- events ---- */
+
+static int tell_epoll(struct io_fd *e, int fd, int op, uint32_t events)
+{
+	struct epoll_event ev = {.events = events | EPOLLONESHOT,
+				 .data.u64 = (uint64_t)e->generation << 32 | (uint32_t)fd};
+
+	return epoll_ctl(io.epoll, op, fd, &ev) ? -errno : 0;
+}
+
+static uint32_t events_of(const struct waiter *w)
+{
+	return (uint32_t)(uintptr_t)w->data;
+}
+
+static uint32_t all_events(const perch_waitq_t *q)
+{
+	uint32_t all = 0;
+
+	for (const struct waiter *w = q->first; w; w = w->next)
+		all |= events_of(w);
+	return all & IO_EVENTS;
+}
+
+/* Those whom events wake, in order. */
+struct woken {
+	struct waiter *first, *last;
+};
+
+static void take(struct woken *woken, perch_waitq_t *q, struct waiter *w, int result)
+{
+	waitq_remove(q, w);
+	if (result == -EBADF)
+		w->data = (void *)((uintptr_t)w->data | IO_CLOSED);
+	if (!wait_claim(w->wait, w))
+		return;
+	if (events_of(w) & IO_SHARED) {
+		/* under the lock: it may not be asleep, but cannot leave before it has had that */
+		unpark(w->wait->thread);
+		return;
+	}
+	w->wait->result = result;
+	w->next = NULL;
+	if (woken->last)
+		woken->last->next = w;
+	else
+		woken->first = w;
+	woken->last = w;
+}
+
+/* Behind those who are ready already: the first come are served first, however many come. */
+static bool wake_all(struct woken *woken)
+{
+	bool any = woken->first;
+
+	while (woken->first) {
+		struct waiter *w = woken->first;
+
+		woken->first = w->next; /* its frame is gone once it is awake */
+		wake_last(w->wait->thread);
+	}
+	return any;
+}
+
+/* All who wait there, but for `but`. */
+static void take_all(struct woken *woken, perch_waitq_t *q, const struct waiter *but, int result)
+{
+	for (struct waiter *w = q->first, *next; w; w = next) {
+		next = w->next;
+		if (w != but)
+			take(woken, q, w, result);
+	}
+}
+
+/* The lock is held. Look for what those in the queue wait for, but for `passed`: they will
+ * have it passed on. `fresh` has just come; all others came when something was armed. */
+static int arm(struct io_fd *e, int fd, const struct waiter *fresh, uint32_t passed, struct woken *closed)
+{
+	uint32_t events = all_events(&e->queue) & ~passed;
+	int saved = errno, r = tell_epoll(e, fd, EPOLL_CTL_MOD, events);
+
+	if (r == -ENOENT) {
+		/* another file than the one they came to */
+		take_all(closed, &e->queue, fresh, -EBADF);
+		if (fresh) {
+			events = events_of(fresh) & IO_EVENTS;
+			e->generation++;
+			r = tell_epoll(e, fd, EPOLL_CTL_ADD, events);
+		} else {
+			events = 0;
+			r = 0;
+		}
+	} else if (r == -EBADF) {
+		take_all(closed, &e->queue, fresh, -EBADF);
+	}
+	e->armed = r ? 0 : events;
+	errno = saved;
+	return r;
+}
+
+int io_join(struct io_fd *e, int fd, struct waiter *w, uint32_t events)
+{
+	struct woken closed = {NULL, NULL};
+	int r;
+
+	w->data = (void *)(uintptr_t)events;
+	waitq_append(&e->queue, w);
+	inject();
+	r = arm(e, fd, w, 0, &closed);
+	if (r)
+		waitq_remove(&e->queue, w);
+	wake_all(&closed);
+	return r;
+}
+
+void io_pass(int fd)
+{
+	struct io_fd *e = io_known(fd);
+	struct woken closed = {NULL, NULL};
+
+	if (!e || waitq_seems_empty(&e->queue))
+		return;
+	waitq_lock(&e->queue);
+	if (!waitq_empty(&e->queue) && !e->closing)
+		arm(e, fd, NULL, 0, &closed);
+	waitq_unlock(&e->queue);
+	wake_all(&closed);
+}
+
+struct io_fd *io_close_begin(int fd)
+{
+	/* made, though nobody has waited there yet: who is about to has to see the mark */
+	struct io_fd *e = find_or_make(fd);
+	struct woken woken = {NULL, NULL};
+	int saved = errno;
+
+	if (!e)
+		return NULL;
+	waitq_lock(&e->queue);
+	e->closing++;
+	take_all(&woken, &e->queue, NULL, -EBADF);
+	if (e->armed) /* the file may live on under another number, or in a child */
+		epoll_ctl(io.epoll, EPOLL_CTL_DEL, fd, NULL);
+	e->armed = 0;
+	e->generation++;
+	waitq_unlock(&e->queue);
+	wake_all(&woken);
+	errno = saved;
+	return e;
+}
+
+void io_close_end(struct io_fd *e)
+{
+	waitq_lock(&e->queue);
+	e->closing--;
+	waitq_unlock(&e->queue);
+}
+
+/* Whom it wakes: see the head of io.h. */
+static void on_event(const struct epoll_event *ev, struct woken *woken)
+{
+	int fd = (int)(uint32_t)ev->data.u64;
+	struct io_fd *e = find(fd);
+	uint32_t seen = ev->events, taken = 0, left = 0;
+	bool all = seen & (EPOLLERR | EPOLLHUP);
+
+	if (!e) /* it had one when epoll was told of it */
+		return;
+	waitq_lock(&e->queue);
+	inject();
+	if (e->generation != ev->data.u64 >> 32) {
+		waitq_unlock(&e->queue);
+		return;
+	}
+	e->armed = 0;
+	for (struct waiter *w = e->queue.first, *next; w; w = next) {
+		uint32_t events = events_of(w), hit = events & seen & IO_EVENTS;
+
+		next = w->next;
+		if (!hit && !all)
+			left |= events;
+		else if (all || events & IO_SHARED || !(hit & taken)) {
+			struct waiter *before = woken->last;
+
+			take(woken, &e->queue, w, 0);
+			if (!(events & IO_SHARED) && woken->last != before)
+				taken |= events;
+		}
+	}
+	if (left & ~taken & IO_EVENTS)
+		arm(e, fd, NULL, taken, woken);
+	waitq_unlock(&e->queue);
+}
+
+static bool handle(const struct epoll_event *ev, int n)
+{
+	struct woken woken = {NULL, NULL};
+	bool ring = false;
+
+	for (int i = 0; i < n; i++) {
+		if (ev[i].data.u64 == KEY_RING)
+			ring = true;
+		else if (ev[i].data.u64 != KEY_INTERRUPT)
+			on_event(&ev[i], &woken);
+	}
+	if (ring)
+		io.on_ring();
+	return wake_all(&woken) || ring;
+}
+
+/* ---- whoever polls ---- */
+
+static int wait_events(struct epoll_event *ev, uint64_t until)
+{
+	struct pollfd p = {.fd = io.epoll, .events = POLLIN};
+	struct timespec left;
+	uint64_t now;
+	int n;
+
+	if (until == CLOCK_NEVER)
+		return epoll_wait(io.epoll, ev, BATCH, -1);
+	now = clock_ns();
+	left = clock_timespec(until > now ? until - now : 0);
+	if (!io.no_pwait2) {
+		n = (int)syscall(SYS_epoll_pwait2, io.epoll, ev, BATCH, &left, NULL, 0);
+		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+			return n;
+		io.no_pwait2 = true;
+	}
+	n = ppoll(&p, 1, &left, NULL);
+	return n > 0 ? epoll_wait(io.epoll, ev, BATCH, 0) : n;
+}
+
+static bool io_sleep(uint64_t until)
+{
+	uint64_t count;
+	bool something;
+
+	io.found = wait_events(io.slept, until);
+	something = io.found > 0 || (io.found == 0 && until != CLOCK_NEVER);
+	for (int i = 0; i < io.found; i++)
+		if (io.slept[i].data.u64 == KEY_INTERRUPT) {
+			if (read(io.interrupt, &count, sizeof(count)) < 0)
+				continue;
+			something = io.found > 1;
+		}
+	return something;
+}
+
+static void io_interrupt(void)
+{
+	static const uint64_t one = 1;
+	int saved = errno;
+
+	while (write(io.interrupt, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	errno = saved;
+}
+
+static void io_deliver(void)
+{
+	int n = io.found;
+
+	/* that was a look, too: the monitor need not think that nobody does */
+	__atomic_store_n(&io.looked_ns, clock_ns(), __ATOMIC_RELAXED);
+	io.found = 0;
+	if (n > 0)
+		handle(io.slept, n);
+}
+
+static bool io_overdue(uint64_t now, uint64_t gap)
+{
+	uint64_t looked = __atomic_load_n(&io.looked_ns, __ATOMIC_RELAXED);
+
+	return now > looked && now - looked >= gap;
+}
+
+static bool io_look(uint64_t now, uint64_t gap)
+{
+	bool any = false;
+	int saved, n;
+
+	if (!io_overdue(now, gap) || __atomic_exchange_n(&io.looking, 1, __ATOMIC_ACQUIRE))
+		return false;
+	__atomic_store_n(&io.looked_ns, now, __ATOMIC_RELAXED);
+	saved = errno;
+	n = epoll_wait(io.epoll, io.seen, BATCH, 0);
+	errno = saved;
+	if (n > 0)
+		any = handle(io.seen, n);
+	__atomic_store_n(&io.looking, 0, __ATOMIC_RELEASE);
+	return any;
+}
+
+static const struct idle_io hooks = {io_sleep, io_interrupt, io_deliver, io_look, io_overdue};
+
+void io_start(void)
+{
+	idle_io_waiters = idle_io_watched = 0;
+	idle_io = &hooks;
+}
+
+void io_stop(void)
+{
+	if (io.up) {
+		close(io.epoll);
+		close(io.interrupt);
+	}
+	io.up = false;
+	io.epoll = io.interrupt = -1;
+	for (int i = 0; i < CHUNKS; i++) {
+		free(io.chunk[i]);
+		io.chunk[i] = NULL;
+	}
+}
+
+/* ---- waiting ---- */
+
+int io_block(int fd, uint32_t events, uint64_t deadline)
+{
+	struct pollfd p = {.fd = fd, .events = (short)(events & (IO_EVENTS & ~EPOLLRDHUP))};
+	int r;
+
+	do {
+		perch_block_begin();
+		r = sys_poll(&p, 1, deadline);
+		perch_block_end();
+	} while (r == -EINTR);
+	if (r < 0)
+		return r;
+	if (!r)
+		return -ETIMEDOUT;
+	return p.revents & POLLNVAL ? -EBADF : 0;
+}
+
+static void unlock_queue(void *arg)
+{
+	waitq_unlock(arg);
+}
+
+int io_wait(int fd, uint32_t events, enum park_reason reason, uint64_t deadline)
+{
+	struct waiter w;
+	struct wait wait;
+	struct io_fd *e;
+	int r = fd < 0 ? -EBADF : object_may_wait(deadline);
+
+	if (r)
+		return r;
+	e = io_entry(fd);
+	if (!e)
+		return io_block(fd, events, deadline);
+	idle_io_begin();
+	waitq_lock(&e->queue);
+	if (e->closing) {
+		waitq_unlock(&e->queue);
+		idle_io_end();
+		perch_yield();
+		return 0;
+	}
+	wait_begin(&wait, deadline != CLOCK_NEVER);
+	w.wait = &wait;
+	r = io_join(e, fd, &w, events);
+	if (r)
+		waitq_unlock(&e->queue);
+	else
+		r = waitq_sleep(&e->queue, &w, reason, (void *)(intptr_t)fd, deadline, unlock_queue, &e->queue);
+	idle_io_end();
+	if (r == -EPERM)
+		return IO_ALWAYS;
+	return r == -ENOMEM || r == -ENOSPC ? io_block(fd, events, deadline) : r;
+}

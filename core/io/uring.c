@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/io/uring.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <sched.h>
+
+#include "core/io/io.h"
+#include "core/sched/idle.h"
+#include "core/sched/sched.h"
+#include "core/sync/object.h"
+#include "rseq/inject.h"
+
+#define ENTRIES 256
+/* ERESTARTSYS: no libc knows it, but a request that was cancelled may end so. */
+#define INTERRUPTED 512
+
+enum { RING_NOT_TRIED = 0, RING_UP, RING_REFUSED };
+
+static struct {
+	perch_waitq_t lock; /* of which only the lock is used */
+	uint32_t state;
+	struct io_uring ring;
+} uring;
+
+struct request {
+	struct wait wait; /* the caller's present one */
+	struct waiter waiter;
+	int result;
+	bool done;
+};
+
+static void unlock(void *arg)
+{
+	(void)arg;
+	waitq_unlock(&uring.lock);
+}
+
+/* The lock is held: whatever has ended; those to be woken. */
+static struct claimed reap(void)
+{
+	struct claimed c = {NULL, NULL};
+	struct io_uring_cqe *cqe;
+
+	while (!io_uring_peek_cqe(&uring.ring, &cqe) && cqe) {
+		struct request *r = io_uring_cqe_get_data(cqe);
+
+		if (r) { /* else: that of a cancellation */
+			r->result = cqe->res;
+			r->done = true;
+			if (wait_claim(&r->wait, &r->waiter))
+				claimed_add(&c, &r->waiter);
+		}
+		io_uring_cqe_seen(&uring.ring, cqe);
+	}
+	return c;
+}
+
+/* There are completions; in the scheduler. */
+static void on_ring(void)
+{
+	struct claimed c;
+	int saved = errno;
+
+	waitq_lock(&uring.lock);
+	c = reap();
+	waitq_unlock(&uring.lock);
+	errno = saved;
+	wake_claimed(c, 0);
+}
+
+/* The lock is held. */
+static bool ring_up(void)
+{
+	if (uring.state == RING_NOT_TRIED) {
+		uint32_t state = RING_REFUSED;
+
+		if (!io_uring_queue_init(ENTRIES, &uring.ring, 0)) {
+			/* without the second, a stream's position cannot be meant */
+			if (uring.ring.features & IORING_FEAT_NODROP && uring.ring.features & IORING_FEAT_RW_CUR_POS &&
+			    !io_uring_ring_dontfork(&uring.ring) && !io_watch_ring(uring.ring.ring_fd, on_ring))
+				state = RING_UP;
+			else
+				io_uring_queue_exit(&uring.ring);
+		}
+		__atomic_store_n(&uring.state, state, __ATOMIC_RELAXED); /* looked at without the lock */
+	}
+	return uring.state == RING_UP;
+}
+
+static void append(struct claimed *c, struct claimed more)
+{
+	while (more.first) {
+		struct waiter *w = more.first;
+
+		more.first = w->next;
+		claimed_add(c, w);
+	}
+}
+
+/* The lock is held. What is in the submission queue is taken by the kernel before this
+ * returns: it must not be there when the caller's frame is gone. */
+static struct claimed submit(void)
+{
+	struct claimed c = {NULL, NULL};
+
+	do {
+		int r = io_uring_submit(&uring.ring);
+
+		if (r <= 0) { /* no memory just now, or completions are in the way */
+			append(&c, reap());
+			sched_yield();
+		}
+	} while (io_uring_sq_ready(&uring.ring));
+	return c;
+}
+
+/* In submit's and reap's lists: this one need not be woken, it runs. */
+static void wake_others(struct claimed c, const struct waiter *me)
+{
+	while (c.first) {
+		struct waiter *w = c.first;
+
+		c.first = w->next;
+		if (w != me)
+			waitq_wake(w, 0);
+	}
+}
+
+/* The wait has timed out. The lock is held; let go of on return. */
+static void cancel(struct request *r, int fd)
+{
+	struct io_uring_sqe *sqe;
+	struct claimed c;
+
+	if (r->done) {
+		waitq_unlock(&uring.lock);
+		return;
+	}
+	sqe = io_uring_get_sqe(&uring.ring);
+	io_uring_prep_cancel(sqe, r, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	c = submit();
+	wait_begin(&r->wait, false);
+	r->waiter.wait = &r->wait;
+	if (r->done) {
+		waitq_unlock(&uring.lock);
+		wake_others(c, &r->waiter);
+		return;
+	}
+	wake_others(c, &r->waiter);
+	wait_sleep(&r->wait, PARK_FILE, (void *)(intptr_t)fd, CLOCK_NEVER, unlock, NULL);
+}
+
+int uring_do(void (*prepare)(struct io_uring_sqe *sqe, const void *arg), const void *arg, int fd, uint64_t deadline)
+{
+	struct io_uring_sqe *sqe;
+	struct request r;
+	struct claimed c;
+	int error = object_may_wait(deadline);
+	bool timed_out = false;
+
+	if (error)
+		return error;
+	if (!sched_up() || __atomic_load_n(&uring.state, __ATOMIC_RELAXED) == RING_REFUSED || !io_up())
+		return URING_NONE;
+again:
+	r.done = false;
+	idle_io_begin();
+	waitq_lock(&uring.lock);
+	if (!ring_up()) {
+		waitq_unlock(&uring.lock);
+		idle_io_end();
+		return URING_NONE;
+	}
+	sqe = io_uring_get_sqe(&uring.ring); /* there is one: the queue is empty while the lock is free */
+	prepare(sqe, arg);
+	io_uring_sqe_set_data(sqe, &r);
+	wait_begin(&r.wait, deadline != CLOCK_NEVER);
+	r.waiter.wait = &r.wait;
+	c = submit();
+	inject();
+	append(&c, reap());
+	if (r.done) {
+		waitq_unlock(&uring.lock);
+		wake_others(c, &r.waiter);
+	} else {
+		wake_others(c, &r.waiter);
+		if (wait_sleep(&r.wait, PARK_FILE, (void *)(intptr_t)fd, deadline, unlock, NULL) == -ETIMEDOUT) {
+			timed_out = true;
+			waitq_lock(&uring.lock);
+			cancel(&r, fd);
+		}
+	}
+	idle_io_end();
+	if (r.result != -ECANCELED && r.result != -EINTR && r.result != -INTERRUPTED)
+		return r.result;
+	if (!timed_out)
+		goto again; /* the pthread that submitted it has ended, perhaps */
+	return -ETIMEDOUT;
+}
+
+void uring_stop(void)
+{
+	if (uring.state == RING_UP)
+		io_uring_queue_exit(&uring.ring);
+	uring.state = RING_NOT_TRIED;
+}

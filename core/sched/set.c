@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/sched/set.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/sched/sched.h"
+#include "numa/cpuset.h"
+#include "numa/described.h"
+#include "numa/tier.h"
+#include "numa/topology.h"
+
+static struct processor *known(const struct processor_set *set, int cpu)
+{
+	for (unsigned i = 0; set && i < set->count; i++)
+		if (set->processor[i]->cpu == cpu)
+			return set->processor[i];
+	return NULL;
+}
+
+/* ---- whom to rob ---- */
+
+static void append(struct victims *v, struct processor *p, const struct processor *self)
+{
+	for (unsigned i = 0; i < v->count; i++)
+		if (v->processor[i] == p)
+			return;
+	if (p && p != self)
+		v->processor[v->count++] = p;
+}
+
+/*
+ * Those that the topology knows come first, in its order; then those that are known
+ * from before, whose CPUs are off, or not ours, just now.
+ */
+static int find_victims(struct processor *p, const struct processor_set *set, const struct topology *t,
+			const struct bitmask *cpus, struct victims **out)
+{
+	struct tier_victim *order = calloc(set->count, sizeof(*order));
+	struct victims *v = calloc(1, sizeof(*v) + set->count * sizeof(v->processor[0])), *was = p->victims;
+	int n = 0;
+
+	*out = v;
+	if (!order || !v) {
+		free(order);
+		return -ENOMEM;
+	}
+	if ((unsigned)p->cpu < cpus->size && numa_bitmask_isbitset(cpus, (unsigned)p->cpu))
+		n = tier_order(t, p->cpu, cpus, order, (int)set->count);
+	for (int i = 0; i < n; i++)
+		append(v, known(set, order[i].cpu), p);
+	free(order);
+	for (unsigned i = 0; was && i < was->count; i++)
+		append(v, was->processor[i], p);
+	for (unsigned i = 0; i < set->count; i++)
+		append(v, set->processor[i], p);
+	v->older = was;
+	return n < 0 ? n : 0;
+}
+
+/* Of all, or of none. */
+static int set_victims(const struct processor_set *set, const struct topology *t, const struct bitmask *cpus)
+{
+	struct victims **found = calloc(set->count, sizeof(struct victims *));
+	unsigned n = 0;
+	int r = found ? 0 : -ENOMEM;
+
+	while (!r && n < set->count) {
+		r = find_victims(set->processor[n], set, t, cpus, &found[n]);
+		n++;
+	}
+	while (n-- > 0)
+		if (r)
+			free(found[n]);
+		else
+			__atomic_store_n(&set->processor[n]->victims, found[n], __ATOMIC_RELEASE);
+	free(found);
+	return r;
+}
+
+/* ---- more of them ---- */
+
+/* Those of the set that the topology, which is of `allowed`, knows. */
+static struct bitmask *robbed(const struct processor_set *set, const struct bitmask *allowed)
+{
+	struct bitmask *cpus = cpuset_alloc((unsigned)allowed->size);
+
+	for (unsigned i = 0; cpus && i < set->count; i++) {
+		unsigned cpu = (unsigned)set->processor[i]->cpu;
+
+		if (cpu < allowed->size && numa_bitmask_isbitset(allowed, cpu))
+			numa_bitmask_setbit(cpus, cpu);
+	}
+	return cpus;
+}
+
+static unsigned share(unsigned seats, unsigned count, unsigned i)
+{
+	/* round and round, so that each processor has as many, give or take one */
+	return seats / count + (i < seats % count);
+}
+
+/* Processors for the first `count` of `cpus` that have none; `seats` together. */
+static int add(const struct topology *t, const struct bitmask *cpus, unsigned count, unsigned seats)
+{
+	struct processor_set *was = sched.set, *set;
+	unsigned before = was ? was->count : 0;
+	struct bitmask *victims;
+	int r = 0;
+
+	set = calloc(1, sizeof(*set) + (before + count) * sizeof(set->processor[0]));
+	if (!set)
+		return -ENOMEM;
+	for (; set->count < before; set->count++)
+		set->processor[set->count] = was->processor[set->count];
+	cpuset_for_each(cpu, cpus)
+	{
+		int node = topology_node_of_cpu(t, cpu);
+		struct processor *p;
+
+		if (set->count == before + count)
+			break;
+		if (known(was, cpu))
+			continue;
+		p = processor_start(cpu, node < 0 ? 0 : node, share(seats, count, set->count - before));
+		if (!p) {
+			r = -ENOMEM;
+			break;
+		}
+		set->processor[set->count++] = p;
+	}
+	victims = r ? NULL : robbed(set, cpus);
+	if (!r)
+		r = victims ? set_victims(set, t, victims) : -ENOMEM;
+	if (victims)
+		numa_bitmask_free(victims);
+	if (r) {
+		while (set->count > before)
+			processor_stop(set->processor[--set->count]);
+		free(set);
+		return r;
+	}
+	/* known to all who count and look, before anything can lie in them */
+	set->older = was;
+	__atomic_store_n(&sched.set, set, __ATOMIC_RELEASE);
+	return 0;
+}
+
+#define SETTING "PERCH_TOPOLOGY"
+
+/* The machine as that setting has it; NULL: as it is. Kept, for CPUs that come later:
+ * the program may change its environment meanwhile. */
+static char *description;
+
+static int keep_description(void)
+{
+	const char *text = getenv(SETTING);
+
+	if (!text || !*text)
+		return 0;
+	description = strdup(text);
+	return description ? 0 : -ENOMEM;
+}
+
+static void drop_description(void)
+{
+	free(description);
+	description = NULL;
+}
+
+int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
+{
+	struct topology *t = NULL;
+	int r = keep_description();
+
+	sched.set = NULL;
+	sched.active = sched.retired = 0;
+	if (!r)
+		t = description ? topology_described(SETTING, description, allowed, &r)
+				: topology_discover(allowed, &r);
+	if (t) {
+		sched.nodes = (unsigned)t->nodes_present;
+		sched.emulated = t->emulated;
+		spill_start((unsigned)topology_nodes(t) - 1);
+		r = add(t, allowed, count, seats);
+		topology_free(t);
+	}
+	if (r) {
+		drop_description();
+		return r;
+	}
+	for (unsigned i = 0; i < sched.set->count; i++)
+		processor_open(sched.set->processor[i]);
+	return 0;
+}
+
+int set_add(const struct bitmask *cpus, unsigned seats_each)
+{
+	struct topology *t;
+	char message[400];
+	unsigned count = 0;
+	int r = 0;
+
+	cpuset_for_each(cpu, cpus) count += !known(sched.set, cpu);
+	if (!count)
+		return 0;
+	t = description ? topology_parse(description, cpus, &r, message, sizeof(message))
+			: topology_discover_in("", cpus, &r, message, sizeof(message));
+	if (!t)
+		return r ? r : -ENOMEM;
+	r = add(t, cpus, count, seats_each * count);
+	topology_free(t);
+	return r;
+}
+
+void set_stop(void)
+{
+	struct processor_set *set = sched.set;
+
+	for (unsigned i = 0; set && i < set->count; i++)
+		processor_stop(set->processor[i]);
+	/* no worker is left that could still read it */
+	sched.set = NULL;
+	drop_description();
+	while (set) {
+		struct processor_set *older = set->older;
+
+		free(set);
+		set = older;
+	}
+}
+
+struct processor *set_choose(uint64_t chance)
+{
+	struct processor_set *set = __atomic_load_n(&sched.set, __ATOMIC_ACQUIRE);
+	unsigned count = set->count ? set->count : 1; /* it is never empty */
+
+	for (unsigned i = 0; i < count; i++) {
+		struct processor *p = set->processor[(chance + i) % count];
+
+		if (!processor_retired(p))
+			return p;
+	}
+	/* they were just being replaced: a retired one is as good, if not as quick */
+	return set->processor[chance % count];
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/sched/waitq.h"
+
+#include <errno.h>
+
+#include "core/sched/foreign.h"
+#include "core/sched/sched.h"
+#include "rseq/inject.h"
+
+/* The timer of a wait has fired; in the scheduler. */
+static void time_out(struct timer *timer)
+{
+	struct wait *wait = (struct wait *)((char *)timer - offsetof(struct wait, timer));
+	struct thread *t = wait->thread;
+	bool ours = wait_claim(wait, NULL);
+
+	if (ours)
+		wait->result = -ETIMEDOUT;
+	timer_done(timer);
+	if (ours)
+		wake(t);
+}
+
+struct sleep {
+	struct wait *wait;
+	uint64_t deadline;
+	void (*unlock)(void *arg);
+	void *arg;
+};
+
+/*
+ * The stack has been left. The timer first: once the locks are let go of, the
+ * sleeper may be woken, and its frame be gone. This struct may be gone once the
+ * timer is armed: it may fire at once, elsewhere, and the sleeper return from
+ * wait_sleep(), to wait for the locks to take its waiters out.
+ */
+static void arm_and_unlock(void *arg)
+{
+	struct sleep s = *(struct sleep *)arg;
+
+	timer_arm(&s.wait->timer, s.deadline);
+	inject();
+	s.unlock(s.arg);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+void wait_begin(struct wait *wait, bool many)
+{
+	wait->thread = sched_self();
+	wait->claimed = 0;
+	wait->many = many;
+	wait->by = NULL;
+	timer_init(&wait->timer, time_out);
+}
+
+static int foreign_sleep(struct wait *wait, uint64_t deadline, void (*unlock)(void *), void *arg)
+{
+	if (!park_foreign_until(unlock, arg, deadline)) {
+		if (wait_claim(wait, NULL))
+			return -ETIMEDOUT;
+		/* somebody was faster, and its wake is on the way */
+		park_foreign_until(nothing, NULL, CLOCK_NEVER);
+	}
+	return wait->result;
+}
+
+int wait_sleep(struct wait *wait, enum park_reason reason, const void *wait_for, uint64_t deadline,
+	       void (*unlock)(void *), void *arg)
+{
+	struct sleep s = {wait, deadline, unlock, arg};
+
+	if (deadline == CLOCK_NEVER) {
+		park_with(reason, wait_for, unlock, arg);
+		return wait->result;
+	}
+	if (wait->thread->flags & THREAD_FOREIGN) {
+		int r;
+
+		foreign_waits(wait->thread, reason, wait_for);
+		r = foreign_sleep(wait, deadline, unlock, arg);
+		foreign_waits(wait->thread, PARK_NONE, NULL);
+		return r;
+	}
+	park_with(reason, wait_for, arm_and_unlock, &s);
+	timer_cancel(&wait->timer); /* and wait for it, if it has come too late */
+	return wait->result;
+}
+
+int waitq_sleep(perch_waitq_t *q, struct waiter *w, enum park_reason reason, const void *wait_for, uint64_t deadline,
+		void (*unlock)(void *), void *arg)
+{
+	struct wait *wait = w->wait;
+	int r = wait_sleep(wait, reason, wait_for, deadline, unlock, arg);
+
+	if (wait->many && !wait->by) {
+		/* timed out: still in the queue, unless a claim has just passed over it */
+		waitq_lock(q);
+		if (w->queued)
+			waitq_remove(q, w);
+		waitq_unlock(q);
+	}
+	return r;
+}
+
+static void unlock_queue(void *arg)
+{
+	waitq_unlock(arg);
+}
+
+int waitq_wait(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason, const void *wait_for,
+	       uint64_t deadline)
+{
+	wait_begin(wait, deadline != CLOCK_NEVER);
+	w->wait = wait;
+	waitq_append(q, w);
+	return waitq_sleep(q, w, reason, wait_for, deadline, unlock_queue, q);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.c - what happens once, and those who wait for it.
+ *
+ *	         wait   set
+ *	wait      L      L     (L: the queue's lock; wait and is_set do not take
+ *	set       L      L      it when the event is set)
+ *
+ * `set` is stored under the lock, and everybody in the queue taken off it before
+ * the lock is let go of: that is the last that set touches of the event, so
+ * whoever has seen it set may destroy it (which takes the lock).
+ *
+ * Ordering: what was done before set is visible after wait. Progress: waiting
+ * for what is set is one load.
+ */
+#include "core/sync/object.h"
+
+static int check(const perch_event_t *e)
+{
+	return e && waitq_is(&e->queue, PERCH_EVENT_MAGIC) ? 0 : -EINVAL;
+}
+
+int perch_event_init(perch_event_t *e)
+{
+	if (!e)
+		return -EINVAL;
+	*e = (perch_event_t)PERCH_EVENT_INIT;
+	return 0;
+}
+
+int perch_event_destroy(perch_event_t *e)
+{
+	int r = check(e);
+
+	if (r)
+		return r;
+	waitq_lock(&e->queue);
+	return object_end(&e->queue, false);
+}
+
+static inline bool is_set(const perch_event_t *e)
+{
+	return __atomic_load_n(&e->set, __ATOMIC_ACQUIRE);
+}
+
+int perch_event_is_set(perch_event_t *e)
+{
+	int r = check(e);
+
+	return r ? r : is_set(e);
+}
+
+int perch_event_set(perch_event_t *e)
+{
+	struct claimed c;
+	int r = check(e);
+
+	if (r)
+		return r;
+	if (is_set(e))
+		return -EALREADY;
+	waitq_lock(&e->queue);
+	r = is_set(e) ? -EALREADY : 0;
+	__atomic_store_n(&e->set, 1, __ATOMIC_RELEASE);
+	c = claim_all(&e->queue);
+	waitq_unlock(&e->queue);
+	wake_claimed(c, 0);
+	return r;
+}
+
+static int wait_until(perch_event_t *e, uint64_t deadline)
+{
+	struct waiter w;
+	struct wait wait;
+	int r = check(e);
+
+	if (r || is_set(e))
+		return r;
+	r = object_may_wait(deadline);
+	if (r)
+		return r;
+	waitq_lock(&e->queue);
+	if (is_set(e)) {
+		waitq_unlock(&e->queue);
+		return 0;
+	}
+	return waitq_wait(&e->queue, &w, &wait, PARK_EVENT, e, deadline);
+}
+
+int perch_event_wait(perch_event_t *e)
+{
+	return wait_until(e, CLOCK_NEVER);
+}
+
+int perch_event_timedwait(perch_event_t *e, const struct timespec *abstime)
+{
+	uint64_t deadline;
+	int r = clock_deadline(abstime, &deadline);
+
+	return r ? r : wait_until(e, deadline);
+}
