@@ -14,7 +14,7 @@
  * reaches the CPUs one after the other.
  *
  * Seeds: NO_MEMBARRIER, NO_RECHECK, NO_RESTART_BY_BARRIER, NO_FLUSH_BY_BARRIER,
- * CLEAR_WITHOUT_NOTIFY, NO_CHAIN, NO_REQUEST, NO_SECOND_LOOK,
+ * CLEAR_WITHOUT_NOTIFY, NO_CHAIN, NO_LOOK, LOOK_WITHOUT_INBOX, NO_REQUEST, NO_SECOND_LOOK,
  * POP_FORGETS_REQUEST, FAIR_PUSH_IGNORES_REQUEST.
  */
 #ifndef WORKERS
@@ -45,6 +45,35 @@ byte pushes = PUSHES;
 #define FENCE queue[me] = queue[me] + unseen[me]; unseen[me] = 0
 
 /* idle_notify */
+/* A request on every CPU, and the membarrier. */
+inline ask_all()
+{
+#ifndef NO_REQUEST
+	c = 0;
+	do
+	:: c < WORKERS -> request[c] = 1; c++
+	:: else -> break
+	od;
+#endif
+#ifndef NO_MEMBARRIER
+	c = 0;
+	do
+	:: c < WORKERS ->
+		atomic {
+#ifndef NO_FLUSH_BY_BARRIER
+			queue[c] = queue[c] + unseen[c]; unseen[c] = 0;
+#endif
+#ifndef NO_RESTART_BY_BARRIER
+			cut[c] = 1;
+#endif
+			c++
+		}
+	:: else -> break
+	od;
+#endif
+	c = 0
+}
+
 inline notify(who)
 {
 	do
@@ -211,29 +240,7 @@ search:	c = 0;
 		fi
 	}
 	/* last_look */
-#ifndef NO_REQUEST
-	c = 0;
-	do
-	:: c < WORKERS -> request[c] = 1; c++
-	:: else -> break
-	od;
-#endif
-#ifndef NO_MEMBARRIER
-	c = 0;
-	do
-	:: c < WORKERS ->
-		atomic {
-#ifndef NO_FLUSH_BY_BARRIER
-			queue[c] = queue[c] + unseen[c]; unseen[c] = 0;
-#endif
-#ifndef NO_RESTART_BY_BARRIER
-			cut[c] = 1;
-#endif
-			c++
-		}
-	:: else -> break
-	od;
-#endif
+	ask_all();
 #ifndef NO_RECHECK
 	c = 0;
 	do
@@ -273,7 +280,27 @@ found:	atomic {
 	}
 #ifndef NO_CHAIN
 	if
-	:: asked -> notify(c)
+	:: asked && sleeping == WORKERS - 1 ->
+		/* all others sleep: a last look instead of waking one */
+#ifndef NO_LOOK
+		ask_all();
+#ifndef LOOK_WITHOUT_INBOX
+		asked = inbox > 0;
+#else
+		asked = 0;
+#endif
+		c = 0;
+		do
+		:: c < WORKERS -> asked = asked || queue[c] > 0; c++
+		:: else -> break
+		od;
+		c = 0;
+		if
+		:: asked -> notify(c)
+		:: else
+		fi
+#endif
+	:: asked && sleeping != WORKERS - 1 -> notify(c)
 	:: else
 	fi;
 #endif

@@ -28,6 +28,7 @@ tmp=$(mktemp -d "${TMPDIR:-/tmp}/perch-model.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM
 
+kind=SAFETY # or NP: cycles are looked for, instead of states
 # build MODEL MEGABYTES COMPILER_FLAG DEFINITION...: makes the verifier, $tmp/pan
 build() {
 	model=$1 megabytes=$2 flag=$3
@@ -35,7 +36,7 @@ build() {
 	rm -f "$tmp"/pan* "$tmp"/*.trail
 	: >"$tmp/out"
 	(cd "$tmp" && cp "$models/$model.pml" . && spin "$@" -a "$model.pml" &&
-		gcc -w -O2 -DSAFETY "-DMEMLIM=$megabytes" "$flag" -o pan pan.c) >"$tmp/build" 2>&1
+		gcc -w -O2 "-D$kind" "-DMEMLIM=$megabytes" "$flag" -o pan pan.c) >"$tmp/build" 2>&1
 }
 
 if [ -n "$trail" ]; then
@@ -60,6 +61,7 @@ result() { # ok|not ok, text
 	cat "$tmp/build" "$tmp/out" | tail -n 40 | sed 's/^/# /'
 }
 
+cycles=''
 # search MEGABYTES LOG2_OF_HASH_TABLE MODEL DEFINITION...: runs the verifier
 search() {
 	memory=$1 table=$2 name=$3
@@ -68,7 +70,8 @@ search() {
 		result 'not ok' "$name $*: the model does not compile"
 		return 1
 	fi
-	(cd "$tmp" && ./pan -m"$depth" -w"$table" >out 2>&1) || :
+	# shellcheck disable=SC2086 # an option or none
+	(cd "$tmp" && ./pan $cycles -m"$depth" -w"$table" >out 2>&1) || :
 }
 
 # holds MODEL DEFINITION...: the whole space has been searched without an error
@@ -82,6 +85,13 @@ holds() {
 	else
 		result ok "$*: no errors, $states states"
 	fi
+}
+
+# ends MODEL DEFINITION...: no run of it goes on for ever
+ends() {
+	kind=NP cycles=-l
+	holds "$@"
+	kind=SAFETY cycles=''
 }
 
 # finds MODEL SEED DEFINITION...: an assertion breaks when that bug is put in
@@ -98,14 +108,31 @@ finds() {
 
 RING_SEEDS='NO_BARRIER NO_RESTART_BY_BARRIER NO_FLUSH_BY_BARRIER NO_RESTART NO_FREEZE_CHECK NO_VERSION NO_ROOM_CHECK'
 IDLE_SEEDS='NO_MEMBARRIER NO_RESTART_BY_BARRIER NO_FLUSH_BY_BARRIER NO_REQUEST NO_RECHECK CLEAR_WITHOUT_NOTIFY
-	NO_CHAIN NO_SECOND_LOOK POP_FORGETS_REQUEST FAIR_PUSH_IGNORES_REQUEST'
+	NO_CHAIN NO_LOOK LOOK_WITHOUT_INBOX NO_SECOND_LOOK POP_FORGETS_REQUEST FAIR_PUSH_IGNORES_REQUEST'
+BIAS_SEEDS='BIAS_NO_BARRIER TWO_LEAVE NO_RESTART NO_FLUSH STORE_TO_UNLOCK'
 PARK_SEEDS='HOOK_BEFORE_SAVE NO_TOKEN NO_COMMIT_CHECK NO_LOOP DONE_BEFORE_RESULT TOUCH_AFTER_DONE'
+WAIT_SEEDS='UNLOCK_BEFORE_LEFT ARM_AFTER_UNLOCK SLEEP_READ_LATE DONE_BEFORE_CLAIM NO_CLAIM CLAIM_WITHOUT_MANY
+	NO_CANCEL_WAIT NOT_TAKEN_OUT LOOK_WITHOUT_LOCK RESULT_AFTER_WAKE WAKE_AFTER_LOST_CLAIM'
+MUTEX_SEEDS='UNLOCK_LOOKS_FIRST NO_ANNOUNCE_CHECK LATE_KEEPS_WOKEN TAKER_KEEPS_WOKEN FORGET_WAITERS BARGE_IN
+	HANDED_BUT_FREE'
+MUTEX_TIMED_SEEDS='FORGET_CLAIM GIVE_UP_KEEPS_WOKEN'
+COND_SEEDS='RELEASE_FIRST HEIR_ANYWHERE HEIR_OVERTAKES'
+COND_TAKE_SEEDS='HEIR_NOT_FORGOTTEN NAME_AFTER_WAKE'
+CHAN_SEEDS='NO_CLAIM LOCKS_NOT_IN_ORDER NOT_TAKEN_OFF TAKEN_OFF_WITHOUT_LOCK HOOK_READS_LATE WAKE_BEFORE_COPY
+	LOOK_THEN_WAIT'
+CLOSE_SEEDS='CLOSE_FORGETS_SENDERS CLOSE_FORGETS_RECEIVERS SEND_AFTER_CLOSE'
+TIMERS_SEEDS='NEXT_PAST NEXT_FALLS NO_IDLE_TIMER UNTIL_BEFORE_NEXT WATCH_BEFORE_MASK NO_WATCH NO_END_WATCH END_WATCH_LATE
+	NO_CHAIN NO_SECOND_LOOK'
+HANDOFF_SEEDS='ONE_WAKE ROUSED_IS_CHOSEN COUNTED_IN_SLEEP COUNTED_AT_START COUNTED_AFTER_DUTY NO_COUNTED_WHEN_LOST
+	SEARCHING_FORGOTTEN SLEEP_THOUGH_CALLED NO_LOOK_AT_PINNED NO_NOTIFY_WHEN_DISMISSED'
 
 # shellcheck disable=SC2086 # the lists are to be split
-set -- $RING_SEEDS $IDLE_SEEDS $PARK_SEEDS
-plan=$(($# + 7))
+set -- $RING_SEEDS $IDLE_SEEDS $PARK_SEEDS $BIAS_SEEDS $WAIT_SEEDS RETURN_UNCLAIMED $TIMERS_SEEDS \
+	$MUTEX_SEEDS $MUTEX_TIMED_SEEDS $COND_SEEDS $COND_TAKE_SEEDS ADOPT_NOBODY \
+	$CHAN_SEEDS $CLOSE_SEEDS SLOT_NOT_REFILLED $HANDOFF_SEEDS
+plan=$(($# + 33))
 echo "KTAP version 1"
-[ -z "$long" ] || plan=$((plan + 3))
+[ -z "$long" ] || plan=$((plan + 10))
 echo "1..$plan"
 depth=2000000 limit=2000 hash=24
 holds ring -DWORKERS=2 -DTHIEVES=1 -DITEMS=2
@@ -122,17 +149,105 @@ done
 holds idle -DWORKERS=2 -DPUSHES=3 -DSUBMITS=1
 holds idle -DWORKERS=3 -DPUSHES=1 -DSUBMITS=0
 for seed in $IDLE_SEEDS; do
-	finds idle "$seed" -DWORKERS=2 -DPUSHES=3
+	case $seed in
+	LOOK_WITHOUT_INBOX) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 -DSUBMITS=1 ;;
+	*) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 ;;
+	esac
 done
 holds park
 for seed in $PARK_SEEDS; do
 	finds park "$seed"
+done
+holds bias -DROUNDS=1
+holds bias -DTHERE=1
+holds bias -DWORD -DROUNDS=1 -DTHERE=1
+for seed in $BIAS_SEEDS; do
+	case $seed in
+	STORE_TO_UNLOCK) finds bias "$seed" -DWORD -DROUNDS=1 -DTHERE=1 ;;
+	*) finds bias "$seed" -DROUNDS=1 ;;
+	esac
+done
+holds wait -DGIFTS=2
+holds wait -DFOREIGN -DROUNDS=1
+for seed in $WAIT_SEEDS; do
+	finds wait "$seed"
+done
+finds wait RETURN_UNCLAIMED -DFOREIGN
+# shellcheck disable=SC2086 # the roles are to be split
+{
+	ping='-DROLE0=PING -DROLE1=PING'
+	take='-DROLE0=TAKE -DROLE1=TAKE -DROLE2=GIVE'
+	wait='-DROLE0=WAIT -DROLE1=WAIT -DROLE2=SET'
+	holds mutex
+	holds mutex -DTIMED=7
+	holds mutex $ping
+	holds mutex $ping -DFOREIGN=1
+	holds mutex $take
+	holds mutex $take -DTIMED=1
+	holds mutex $wait -DTIMED=1
+	for seed in $MUTEX_SEEDS; do
+		finds mutex "$seed"
+	done
+	for seed in $MUTEX_TIMED_SEEDS; do
+		finds mutex "$seed" -DTIMED=3
+	done
+	for seed in $COND_SEEDS; do
+		finds mutex "$seed" $ping
+	done
+	for seed in $COND_TAKE_SEEDS; do
+		finds mutex "$seed" $take
+	done
+	finds mutex ADOPT_NOBODY $wait
+
+	four='-DA0=SEND -DB0=RECV -DC0=SEND -DC1=SEND -DD0=RECV -DD1=RECV'
+	facing='-DA0=SEND -DA1=RECV -DB0=RECV -DB1=SEND'
+	buffered='-DA0=SEND -DB0=SEND -DC0=RECV -DD0=RECV -DROUNDS=2 -DCAPACITY0=1'
+	closed='-DA0=SEND -DB0=RECV -DB1=RECV -DC0=SEND -DCLOSE=3'
+	holds chan $four
+	holds chan $four -DCAPACITY0=1
+	holds chan $four -DTIMED=15
+	holds chan $buffered
+	holds chan $facing -DROUNDS=2 -DTIMED=1 -DCLOSE=3
+	holds chan $closed -DCAPACITY1=1
+	for seed in $CHAN_SEEDS; do
+		finds chan "$seed" $four
+	done
+	for seed in $CLOSE_SEEDS; do
+		finds chan "$seed" $closed
+	done
+	finds chan SLOT_NOT_REFILLED $buffered
+}
+holds timers -DARMS=2 -DCANCELS=1
+holds timers -DARMS=2 -DWHEELS=2
+holds timers -DARMS=1 -DPOSTS=2
+holds timers -DARMS=2 -DWHEELS=2 -DSECOND_READ
+for seed in $TIMERS_SEEDS; do
+	finds timers "$seed" -DARMS=2 -DCANCELS=1
+done
+holds handoff
+holds handoff -DTAKES=2
+holds handoff -DPINS=1 -DPOSTS=0
+ends handoff
+for seed in $HANDOFF_SEEDS; do
+	case $seed in
+	NO_LOOK_AT_PINNED) finds handoff "$seed" -DPINS=1 -DPOSTS=0 -DTAKES=2 ;;
+	*) finds handoff "$seed" -DTAKES=2 ;;
+	esac
 done
 if [ -n "$long" ]; then
 	depth=20000000 limit=6000 hash=26
 	holds ring -DWORKERS=2 -DTHIEVES=1 -DITEMS=3
 	holds idle -DWORKERS=2 -DPUSHES=4 -DSUBMITS=2
 	holds idle -DWORKERS=3 -DPUSHES=2 -DSUBMITS=0
+	holds bias -DWORD -DROUNDS=1
+	# shellcheck disable=SC2086
+	holds chan $four -DROUNDS=2
+	# shellcheck disable=SC2086
+	holds mutex $ping -DROUNDS=3
+	holds timers -DARMS=2 -DPOSTS=1
+	holds timers -DARMS=3
+	holds timers -DWORKERS=3 -DARMS=1
+	holds handoff -DPINS=1
 fi
 echo "# $((number - failed)) as expected, $failed not"
 [ "$failed" = 0 ] && [ "$number" = "$plan" ]
