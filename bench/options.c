@@ -12,7 +12,7 @@
 #define REPEAT_DEFAULT 5
 #define REPEAT_MOST 1000
 
-const char *const backend_names[BACKENDS] = {"serial", "perch", "pthread", "omp", "libomp"};
+const char *const backend_names[BACKENDS] = {"serial", "perch", "pthread", "omp", "libomp", "go"};
 
 static const char *const backend_what[BACKENDS] = {
 	"plain calls; what the ratios refer to",
@@ -20,14 +20,16 @@ static const char *const backend_what[BACKENDS] = {
 	"POSIX threads: a thread per node down to a cut-off",
 	"OpenMP tasks, gcc and its libgomp",
 	"OpenMP tasks, clang and LLVM's run-time library",
+	"goroutines; when Go is installed; not in the main job unless named",
 };
 
 void options_help(void)
 {
-	printf("bench - user threads beside pthreads and OpenMP, every result verified\n\n"
+	printf("bench - user threads beside pthreads, OpenMP and Go, every result verified\n\n"
 	       "usage: bench [WORKLOAD...] [OPTION...]\n"
 	       "  no WORKLOAD: the main job: uts nqueens sort fib fib-typed, in about two minutes\n\n"
-	       "  --backend=LIST   of serial,perch,pthread,omp,libomp; default: all of them\n"
+	       "  --backend=LIST   of serial,perch,pthread,omp,libomp,go; default: all of them,\n"
+	       "                   but in the main job all but go\n"
 	       "  --workers=LIST   how many workers, such as 1,2,4; default: 1 and the number of CPUs\n"
 	       "  --repeat=N       runs of each, one of every backend in turn; default %d\n"
 	       "  --size=SIZE      small, medium (default) or large\n"
@@ -91,6 +93,7 @@ static int parse_backends(struct options *o, const char *argument, char *list)
 	char message[160], *next;
 
 	memset(o->backend, 0, sizeof(o->backend));
+	o->backend_named = true;
 	for (char *word = list; word; word = next) {
 		int i = 0;
 
@@ -101,7 +104,7 @@ static int parse_backends(struct options *o, const char *argument, char *list)
 			i++;
 		if (i == BACKENDS) {
 			snprintf(message, sizeof(message),
-				 "no backend '%.40s'; there are serial, perch, pthread, omp, libomp", word);
+				 "no backend '%.40s'; there are serial, perch, pthread, omp, libomp, go", word);
 			return bad(argument, message);
 		}
 		o->backend[i] = true;
@@ -222,7 +225,6 @@ static void defaults(struct options *o)
 	cpu_set_t cpus;
 
 	memset(o, 0, sizeof(*o));
-	memset(o->backend, true, sizeof(o->backend));
 	o->repeat = REPEAT_DEFAULT;
 	o->size = SIZE_MEDIUM;
 	o->workers[o->workers_listed++] = 1;
@@ -264,6 +266,8 @@ int options_parse(struct options *o, int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (parse_one(o, argv[i]))
 			return -EINVAL;
+	for (int i = 0; i < BACKENDS && !o->backend_named; i++)
+		o->backend[i] = o->workloads || strcmp(backend_names[i], "go") != 0;
 	if (!o->workloads)
 		for (size_t i = 0; i < workload_info_count; i++)
 			if (workload_infos[i].main_job)

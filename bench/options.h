@@ -7,7 +7,7 @@
 
 #include "bench/workload/catalogue.h"
 
-#define BACKENDS 5
+#define BACKENDS 6
 #define WORKERS_LISTED_MOST 32
 #define WORKERS_MOST 4096
 
@@ -16,7 +16,7 @@ extern const char *const backend_names[BACKENDS];
 struct options {
 	const struct workload_info *workload[16]; /* in the order named */
 	int workloads;
-	bool backend[BACKENDS];
+	bool backend[BACKENDS], backend_named;
 	unsigned workers[WORKERS_LISTED_MOST];
 	int workers_listed;
 	int repeat;

@@ -29,12 +29,13 @@ static void json_tail(FILE *to, const struct run *run)
 void report_json(FILE *to, const struct run *run)
 {
 	if (!run->metrics && *run->error) {
+		const char *unit, *metric = case_metric(run->bench_case, &unit);
+
 		json_head(to, run);
 		fprintf(to,
-			",\"metric\":\"%s\",\"unit\":\"ns\",\"better\":\"lower\",\"min\":null,\"median\":null,\"max\":"
-			"null,"
-			"\"n\":0",
-			workload_find(run->bench_case->workload)->metric);
+			",\"metric\":\"%s\",\"unit\":\"%s\",\"better\":\"lower\",\"min\":null,\"median\":null,"
+			"\"max\":null,\"n\":0",
+			metric, unit);
 		json_tail(to, run);
 	}
 	for (int i = 0; i < run->metrics; i++) {
@@ -63,8 +64,10 @@ static void put_figure(FILE *to, double value)
 		fprintf(to, " %10.0f", value);
 	else if (value >= 100)
 		fprintf(to, " %10.1f", value);
-	else
+	else if (value >= 0.1 || value == 0)
 		fprintf(to, " %10.2f", value);
+	else
+		fprintf(to, " %10.5f", value);
 }
 
 static const struct metric *serial_metric(const struct run *run, int runs, const char *name)

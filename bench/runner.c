@@ -41,7 +41,7 @@ static void progress(const struct job *job, const struct run *run, int round)
 /* The runs of a case: each backend with each number of workers it takes. */
 static int plan(const struct options *o, const struct bench_case *c, struct run *run)
 {
-	bool one = workload_find(c->workload)->one_worker;
+	bool one = case_one_worker(c);
 	int runs = 0;
 
 	for (int b = 0; b < BACKENDS; b++) {

@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/workload/block.h"
 #include "bench/workload/uts.h"
+#include "bench/workload/waits.h"
 
 struct measurement;
 
@@ -34,10 +36,12 @@ struct crowd {
 
 struct backend {
 	const char *name;
-	bool slow_tasks; /* takes the smaller case where there is one */
+	/* Takes the smaller case where there is one; of the workloads in which
+	 * threads wait, or of the others. */
+	bool slow_waits, slow_tasks;
 
 	/* Bring the runtime up and down. 0 or -errno. Outside what is timed. */
-	int (*start)(unsigned workers);
+	int (*start)(const struct measurement *m);
 	void (*stop)(void);
 	/* Run fn(arg) once, as the first thread of the runtime. 0 or -errno. */
 	int (*inside)(void (*fn)(void *arg), void *arg);
@@ -67,6 +71,21 @@ struct backend {
 	/* 0 or -errno. Called inside. */
 	int (*spawned)(struct crowd *c);
 	int (*parked)(struct crowd *c);
+	/* 0 or -errno. Called inside. */
+	int (*pingpong)(struct pingpong *p);
+	int (*mutex)(struct locking *l);
+	int (*chan)(struct traffic *x);
+	int (*select)(struct traffic *x);
+	int (*timers)(struct arming *a);
+	int (*sleeps)(struct sleeping *s);
+	int (*echo)(struct echoing *e);
+	/* 0 or -errno. Called by the program's first pthread, not inside. */
+	int (*wake)(struct waking *w);
+	int (*idle)(struct idling *i);
+	/* 0 or -errno. Called inside. */
+	int (*calls)(struct calls *c);
+	int (*baton)(struct baton *b);
+	int (*beside)(struct beside *b);
 };
 
 /* Each backend's program defines its own. */

@@ -18,8 +18,12 @@ static const struct {
 	const char *workload;
 	int (*measure)(struct measurement *m);
 } measures[] = {
-	{"fib", measure_fib},   {"fib-typed", measure_fib}, {"nqueens", measure_nqueens}, {"uts", measure_uts},
-	{"sort", measure_sort}, {"flat", measure_flat},     {"yield", measure_yield},     {"mem", measure_mem},
+	{"fib", measure_fib},           {"fib-typed", measure_fib}, {"nqueens", measure_nqueens},
+	{"uts", measure_uts},           {"sort", measure_sort},     {"flat", measure_flat},
+	{"yield", measure_yield},       {"mem", measure_mem},       {"mutex", measure_mutex},
+	{"pingpong", measure_pingpong}, {"chan", measure_chan},     {"wake", measure_wake},
+	{"select", measure_select},     {"timers", measure_timers}, {"echo", measure_echo},
+	{"block", measure_block},
 };
 
 struct arguments {
@@ -60,6 +64,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 
 static int fill(struct measurement *m, const struct arguments *a)
 {
+	const struct workload_info *info;
+	bool slow;
 	char *end;
 	unsigned long workers = strtoul(a->workers, &end, 10);
 
@@ -68,11 +74,13 @@ static int fill(struct measurement *m, const struct arguments *a)
 	m->bench_case = case_find(a->workload, a->size, a->bench_case);
 	if (!m->bench_case)
 		return bad("no such workload, or no such case and size of it:", a->workload);
-	if (workers != 1 && workload_find(a->workload)->one_worker)
+	info = workload_find(a->workload);
+	if (workers != 1 && case_one_worker(m->bench_case))
 		return bad("with this workload --workers must be 1, not", a->workers);
 	m->workers = (unsigned)workers;
 	m->file = a->file;
-	m->n = backend.slow_tasks && m->bench_case->n_slow ? m->bench_case->n_slow : m->bench_case->n;
+	slow = info->waits ? backend.slow_waits : backend.slow_tasks;
+	m->n = slow && m->bench_case->n_slow ? m->bench_case->n_slow : m->bench_case->n;
 	return 0;
 }
 
@@ -86,7 +94,7 @@ static int skip(const struct measurement *m)
 
 static int run(struct measurement *m)
 {
-	int r = backend.start ? backend.start(m->workers) : 0;
+	int r = backend.start ? backend.start(m) : 0;
 
 	if (r) {
 		fprintf(stderr, "bench_%s: the runtime does not start with %u workers: %s\n", backend.name, m->workers,

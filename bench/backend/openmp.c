@@ -11,15 +11,16 @@
 #include "bench/backend/backend.h"
 #include "bench/backend/deep_stack.h"
 #include "bench/backend/openmp_crowd.h"
+#include "bench/workload/measure.h"
 #include "bench/workload/nqueens.h"
 
 /* Not omp_set_num_threads(): that holds for the calling pthread only, and
  * inside() is another. */
 static int team_size;
 
-static int start(unsigned workers)
+static int start(const struct measurement *m)
 {
-	team_size = (int)workers;
+	team_size = (int)m->workers;
 	return 0;
 }
 
@@ -171,8 +172,11 @@ static const char *note(const char *workload, const char *case_name)
 
 static const char *why(const char *workload, const char *case_name)
 {
-	(void)workload;
 	(void)case_name;
+	if (!strcmp(workload, "block"))
+		return "tasks of OpenMP keep their thread until they end";
+	if (strcmp(workload, "mem") != 0)
+		return "tasks of OpenMP wait for their children only";
 	return "beyond a few hundred, OpenMP starts a task as it is created";
 }
 

@@ -7,7 +7,9 @@
 #include <perch/perch.h>
 
 #include "bench/backend/backend.h"
+#include "bench/backend/perch_blocks.h"
 #include "bench/backend/perch_crowd.h"
+#include "bench/backend/perch_waits.h"
 #include "bench/workload/measure.h"
 #include "bench/workload/nqueens.h"
 
@@ -21,13 +23,17 @@ static int allowed_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
 }
 
-static int start(unsigned workers)
+static int start(const struct measurement *m)
 {
 	struct perch_config config = PERCH_CONFIG_INIT;
 	unsigned cpus = (unsigned)allowed_cpus();
 
-	config.procs = workers < cpus ? workers : cpus;
-	config.workers = workers;
+	config.procs = m->workers < cpus ? m->workers : cpus;
+	config.workers = m->workers;
+	/* threads are to exist that have not started: while they were made, which takes more
+	 * than 10 ms, another worker would run them */
+	if (!strcmp(m->bench_case->workload, "mem"))
+		config.handoff = PERCH_HANDOFF_OFF;
 	return perch_start(&config);
 }
 
@@ -234,7 +240,8 @@ static void both(void (*f)(void *), void *a, void (*g)(void *), void *b)
 
 static const char *note(const char *workload, const char *case_name)
 {
-	(void)case_name;
+	if (!strcmp(workload, "wake"))
+		return !strcmp(case_name, "wake") ? "by=condition" : "by=waitgroup";
 	if (!strcmp(workload, "fib"))
 		return "form=pointer";
 	return strcmp(workload, "fib-typed") ? NULL : "form=typed";
@@ -257,4 +264,16 @@ const struct backend backend = {
 	.yield = perch_yield_pair,
 	.spawned = perch_spawned,
 	.parked = perch_parked,
+	.pingpong = perch_bench_pingpong,
+	.mutex = perch_bench_mutex,
+	.chan = perch_bench_chan,
+	.select = perch_bench_selects,
+	.timers = perch_bench_timers,
+	.sleeps = perch_bench_sleeps,
+	.wake = perch_bench_wake,
+	.echo = perch_bench_echo,
+	.idle = perch_bench_idle,
+	.calls = perch_bench_calls,
+	.baton = perch_bench_baton,
+	.beside = perch_bench_beside,
 };

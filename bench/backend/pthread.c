@@ -13,8 +13,11 @@
 
 #include "bench/backend/backend.h"
 #include "bench/backend/deep_stack.h"
+#include "bench/backend/pthread_blocks.h"
 #include "bench/backend/pthread_crowd.h"
+#include "bench/backend/pthread_waits.h"
 #include "bench/workload/fib.h"
+#include "bench/workload/measure.h"
 #include "bench/workload/nqueens.h"
 
 /* Levels with a thread per node. More was slower: a thread is 20-40 us. */
@@ -24,10 +27,10 @@
 #define BINOMIAL_CUTOFF 1
 #define SORT_CUTOFF 5
 
-static int start(unsigned workers)
+static int start(const struct measurement *m)
 {
 	cpu_set_t all, few;
-	unsigned left = workers;
+	unsigned left = m->workers;
 
 	if (sched_getaffinity(0, sizeof(all), &all))
 		return -errno;
@@ -226,18 +229,28 @@ static const char *note(const char *workload, const char *case_name)
 		return "cutoff=" WORD(SORT_CUTOFF);
 	if (!strcmp(workload, "flat"))
 		return "at_once=" WORD(PTHREAD_FLAT_AT_ONCE);
+	if (!strcmp(workload, "chan") || (!strcmp(workload, "pingpong") && !strcmp(case_name, "chan")))
+		return "by=queue-of-mutex-and-conditions";
+	if (!strcmp(workload, "timers"))
+		return !strcmp(case_name, "sleep-1ms") ? "by=nanosleep" : "by=timer_settime";
+	if (!strcmp(workload, "wake"))
+		return !strcmp(case_name, "wake") ? "by=condition" : "by=semaphore";
 	return strcmp(workload, "yield") ? NULL : "by=sched_yield";
 }
 
 static const char *why(const char *workload, const char *case_name)
 {
-	(void)workload;
 	(void)case_name;
+	if (!strcmp(workload, "block"))
+		return "the kernel needs no marks";
+	if (!strcmp(workload, "select"))
+		return "pthreads cannot wait for one of several queues";
 	return "a pthread is started as it is created";
 }
 
 const struct backend backend = {
 	.name = "pthread",
+	.slow_waits = true,
 	.start = start,
 	.inside = on_deep_stack,
 	.note = note,
@@ -250,4 +263,14 @@ const struct backend backend = {
 	.flat = pthread_flat,
 	.yield = pthread_yield_pair,
 	.parked = pthread_parked,
+	.pingpong = pthread_pingpong,
+	.mutex = pthread_locking,
+	.chan = pthread_chan,
+	.timers = pthread_timers,
+	.sleeps = pthread_sleeps,
+	.wake = pthread_wake,
+	.echo = pthread_echo,
+	.idle = pthread_idle,
+	.baton = pthread_baton,
+	.beside = pthread_beside,
 };

@@ -124,9 +124,14 @@ static const char *note(const char *workload, const char *case_name)
 
 static const char *why(const char *workload, const char *case_name)
 {
-	(void)workload;
 	(void)case_name;
-	return "a call cannot be parked";
+	return strcmp(workload, "mem") != 0 ? "a call has nobody to wait for" : "a call cannot be parked";
+}
+
+static int calls(struct calls *c)
+{
+	calls_plain(c);
+	return 0;
 }
 
 const struct backend backend = {
@@ -142,4 +147,5 @@ const struct backend backend = {
 	.flat = flat,
 	.yield = yield,
 	.spawned = spawned,
+	.calls = calls,
 };

@@ -24,57 +24,120 @@ expect() {
 }
 
 # --- everything, small ---
-all='uts nqueens sort fib fib-typed flat yield mem'
+waits='pingpong mutex chan select timers wake echo block'
+all="uts nqueens sort fib fib-typed flat yield mem $waits"
 # shellcheck disable=SC2086 # one word each
 "$bench" $all --size=small --repeat=1 --workers=1,2 --format=json --output="$dir/o" >"$dir/json" 2>"$dir/err" ||
 	fail "all workloads, small: status $?: $(cat "$dir/err")"
 "$json_lines" <"$dir/json" >"$dir/lines" || fail "the JSON is not as it should be"
 cmp "$dir/json" "$dir/o/results.json" || fail "results.json is not what was printed"
+cp "$dir/err" "$dir/o/skips"
 for w in $all; do
 	grep -q "^$w " "$dir/o/table.txt" || fail "table.txt says nothing of $w"
 done
 ! grep -v ' true$' "$dir/lines" || fail "not verified"
-# WORKLOAD METRIC CASES: each backend has it, verified, for each number of workers
+# WORKLOAD METRIC CASES BACKENDS...: they have it, verified, for each number of workers
 has() {
-	for backend in serial perch pthread omp libomp; do
-		case $1-$backend in
-		yield-* | mem-* | *-serial) workers=1 ;;
+	workload=$1 metric=$2 want=$3
+	shift 3
+	for backend; do
+		case $workload-$metric-$backend in
+		yield-* | mem-* | timers-* | *-serial) workers=1 ;;
+		block-ns_* | block-p??_*) workers=1 ;;
 		*) workers='1 2' ;;
 		esac
-		if grep -q "$1 .*: $backend, .* skipped: clang" "$dir/err"; then
-			echo "note: $1 on $backend was skipped, no clang with OpenMP"
+		if grep -q "$workload .*: $backend, .* skipped: [Cc]lang \|$workload .*: $backend, .* skipped: Go is not" "$dir/err"; then
+			echo "note: $workload on $backend was skipped, it is not installed"
 			continue
 		fi
 		for n in $workers; do
-			cases=$(grep -c "^$1 [^ ]* $backend $n $2 true$" "$dir/lines")
-			[ "$cases" -ge "$3" ] || fail "$1: $backend with $n workers has $cases cases with $2, not $3"
+			cases=$(grep -c "^$workload [^ ]* $backend $n $metric true$" "$dir/lines")
+			[ "$cases" -ge "$want" ] ||
+				fail "$workload: $backend with $n workers has $cases cases with $metric, not $want"
 		done
 	done
 }
-has uts ns_per_node 3
-has nqueens ns_per_node 1
-has sort ns_per_key 2
-has fib ns_per_fork 1
-has fib-typed ns_per_fork 1
-has flat ns_per_thread 1
-has yield ns_per_switch 1
-has mem ns_per_thread 1
-for what in spawned parked; do
-	grep -q "^mem $what perch 1 bytes_per_thread true$" "$dir/lines" || fail "mem: no bytes of perch's $what"
+c='serial perch pthread omp libomp'
+# shellcheck disable=SC2086 # one word each
+{
+	has uts ns_per_node 3 $c
+	has nqueens ns_per_node 1 $c go
+	has sort ns_per_key 2 $c
+	has fib ns_per_fork 1 $c go
+	has fib-typed ns_per_fork 1 $c go
+	has flat ns_per_thread 1 $c go
+	has yield ns_per_switch 1 $c go
+	has mem ns_per_thread 1 $c go
+}
+has pingpong ns_per_round_trip 2 perch pthread go
+has mutex ns_per_lock 1 perch pthread go
+has mutex longest_wait_ns 1 perch pthread go
+has chan ns_per_message 3 perch pthread go
+has select ns_per_message 3 perch go
+has timers ns_per_arm 1 perch pthread go
+has timers ns_per_cancel 1 perch pthread go
+has timers p50_late_us 1 perch pthread go
+has timers p99_late_us 1 perch pthread go
+has wake p50_wake_ns 1 perch pthread go
+has wake p99_wake_ns 1 perch pthread go
+has wake cpu_percent 1 perch pthread go
+has echo ns_per_request 1 perch pthread go
+has echo requests_per_s 1 perch pthread go
+has echo p99_us 1 perch pthread go
+has block ns_per_call 1 serial perch
+has block ns_of_marks 1 perch
+has block p50_handoff_us 2 perch pthread
+has block p99_handoff_us 2 perch pthread
+has block p50_handoff_us 1 go
+has block p99_handoff_us 1 go
+has block ms_beside 3 perch pthread
+has block ms_beside 2 go
+has block x_alone 2 perch pthread
+has block x_alone 1 go
+has block percent_share 1 perch pthread go
+for w in $waits; do
+	grep -q "$w .*: omp, .* skipped: tasks of OpenMP" "$dir/err" || fail "$w: nothing says why omp has none"
+	grep -q "$w .*: serial, .* skipped: a call has nobody" "$dir/err" || fail "$w: nothing says why serial has none"
 done
-grep -q '^uts .* perch 2 asked_steals true$' "$dir/lines" || fail "uts: perch does not count its steals"
+grep -q 'select 2: pthread, .* skipped: pthreads cannot' "$dir/err" || fail "select: nothing says why pthread has none"
+grep -q 'block call: pthread, .* skipped: the kernel needs no marks' "$dir/err" ||
+	fail "block: nothing says why pthread has no marks"
+for c in call handoff-unmarked readers-unmarked; do
+	grep -q "block $c: go, .* skipped: Go \(marks\|is not\)" "$dir/err" || fail "block: nothing says why go has no $c"
+done
+# WORKLOAD CASE BACKEND: what it did, but not by what means
+did() {
+	sed -n "s/^{\"workload\":\"$1\",.*\"case\":\"$2\",\"params\":\"\([^\"]*\)\",\"backend\":\"$3\",.*/\1/p" "$dir/json" |
+		sed 's/\(by\|placement\)=[^ ]*//g; s/  */ /g; s/^ //; s/ $//' | sort -u
+}
+for what in "pingpong chan" "pingpong cond" "mutex mutex" "chan unbuffered" "chan buffered-128" "chan mpmc-4x4" \
+	"select 2" "select 8" "select 64" "timers arm-cancel" "timers sleep-1ms" "wake wake" "wake idle-10k" \
+	"echo 50" "block handoff-marked" "block readers-marked" "block loops"; do
+	# shellcheck disable=SC2086
+	set -- $what
+	perch=$(did "$1" "$2" perch) go=$(did "$1" "$2" go)
+	[ -n "$perch" ] || fail "$what: perch says nothing of what it did"
+	grep -q "$1 $2: go, .* skipped: Go is not" "$dir/err" || [ "$go" = "$perch" ] ||
+		fail "$what: go did '$go', perch '$perch'"
+done
 
 # --- the text of a file; the table ---
 printf 'pear\n\napple\nfig\npeach\nfig' >"$dir/text"
 expect 0 'of=file n=6' sort --size=small --repeat=2 --backend=serial,perch --workers=2 --file="$dir/text"
 grep -q 'perch .* yes$' "$dir/out" || fail "no verified row of perch in the table"
 expect 0 'nqueens' --list
+expect 0 'p50_wake_ns' --list
+expect 0 ' go  *goroutines' --list
+# the main job is not for go, unless it is asked for
+"$bench" --size=small --repeat=1 --workers=1 --format=json >"$dir/out" 2>"$dir/err" || fail "the main job: $(cat "$dir/err")"
+! grep -e ': go, \|"go"' "$dir/out" "$dir/err" || fail "go is in the main job"
+expect 0 ': go, 1 workers\|"backend":"go"' --backend=go --size=small --repeat=1 --workers=1 --format=json
 expect 0 'usage:' --help
 
 # --- bad arguments, named ---
 expect 2 'fibb: no such workload; there are' fibb
 expect 2 'fib: .*twice' fib fib
-expect 2 "no backend 'go'" --backend=serial,go
+expect 2 "no backend 'gone'; there are serial, .*, go" --backend=serial,gone
 expect 2 "no backend ''" --backend=
 expect 2 "workers=1,x: 'x' is not a number" --workers=1,x
 expect 2 "'0' is not a number" --workers=0
@@ -91,20 +154,49 @@ expect 2 'is a directory' sort "--file=$dir"
 expect 2 'none of the named workloads sorts' fib "--file=$dir/text"
 expect 2 'output=/proc/nothing' "--output=/proc/nothing"
 
+"$here/bench_perch" --workload=block --case=call --size=small --workers=2 2>"$dir/err" &&
+	fail "block call with two workers"
+grep -q 'must be 1' "$dir/err" || fail "nobody said that block call takes one worker"
 "$here/bench_perch" --workload=mem --case=parked --size=small --workers=2 2>"$dir/err" && fail "mem with two workers"
 grep -q 'must be 1' "$dir/err" || fail "nobody said that mem takes one worker"
 
 # --- results that are wrong ---
-for w in "uts tiny-geometric" "nqueens 8" "sort keys" "sort lines" "fib fib" "fib-typed fib" "flat flat" "yield yield" \
-	"mem spawned" "mem parked"; do
-	# shellcheck disable=SC2086
-	set -- $w
-	"$here/bench_liar" --workload="$1" --case="$2" --size=small >"$dir/out" 2>"$dir/err"
-	[ $? = 1 ] || fail "a wrong result of $w passed as right"
-	grep -q '"verified":false' "$dir/out" || fail "a wrong result of $w is called verified"
-	cat "$dir/err" >>"$dir/lies"
-	grep -q "$1 $2, liar.*: wrong: " "$dir/err" || fail "nobody said what is wrong in $w: $(cat "$dir/err")"
-done
+# PROGRAM NAME CASES...: each is seen to be wrong, and said to be
+lies() {
+	program=$1 name=$2
+	shift 2
+	for w; do
+		# shellcheck disable=SC2086
+		set -- $w
+		"$here/$program" --workload="$1" --case="$2" --size=small >"$dir/out" 2>"$dir/err"
+		[ $? = 1 ] || fail "$program: a wrong result of $w passed as right"
+		grep -q '"verified":false' "$dir/out" || fail "$program: a wrong result of $w is called verified"
+		cat "$dir/err" >>"$dir/lies"
+		grep -q "$1 $2, $name.*: wrong: " "$dir/err" ||
+			fail "$program: nobody said what is wrong in $w: $(cat "$dir/err")"
+	done
+}
+set -- "nqueens 8" "fib fib" "fib-typed fib" "flat flat" "yield yield" "mem parked" "pingpong chan" "pingpong cond" \
+	"mutex mutex" "chan unbuffered" "chan buffered-128" "chan mpmc-4x4" "select 2" "select 8" "select 64" \
+	"timers arm-cancel" "timers sleep-1ms" "wake wake" "wake idle-10k" "echo 50" \
+	"block handoff-marked" "block readers-marked" "block loops"
+lies bench_liar liar "$@" "block call" "block handoff-unmarked" "block readers-unmarked" \
+	"uts tiny-geometric" "sort keys" "sort lines" "mem spawned"
+if grep -q 'skipped: Go is not' "$dir/o/skips"; then
+	echo "note: go is not installed; whether it sees wrong results is not tested"
+else
+	lies bench_go_liar go "$@"
+fi
+"$here/bench_liar" --workload=pingpong --case=chan --size=small --workers=2 2>"$dir/err" >"$dir/out"
+grep -q 'not on two workers' "$dir/err" || fail "nobody said that the two were on one worker"
+"$here/bench_liar" --workload=block --case=loops --size=small --workers=2 2>"$dir/err" >"$dir/out"
+grep -q 'did not come to what it should' "$dir/err" || fail "nobody said that one lost a step"
+grep -q '0 of 1 loops went on' "$dir/lies" || fail "a loop that stood still was not seen as such"
+grep -q '49 of 50 read what was for them, 0 before' "$dir/lies" || fail "another's byte was not seen as such"
+grep -q '50 of 50 read what was for them, 1 before' "$dir/lies" || fail "a read without a byte was not seen as such"
+grep -q 'messages arrived, not' "$dir/lies" || fail "a lost message was not seen as such"
+grep -q 'not those that were sent' "$dir/lies" || fail "a doubled message was not seen as such"
+grep -q 'messages came out of order' "$dir/lies" || fail "an overtaken message was not seen as such"
 
 grep -q "not those that went in" "$dir/lies" || fail "a lost key was not seen as such"
 grep -q "comes before" "$dir/lies" || fail "lines out of order were not seen as such"
@@ -132,6 +224,7 @@ expect 1 'its result was wrong' fib --backend=serial
 serial "echo '$one:true}'; kill -SEGV \$\$"
 expect 1 'killed by signal 11' fib --backend=serial
 serial "exit 3"
+expect 1 '"metric":"cpu_percent","unit":"%".*"error":"exit status 3"' wake --backend=serial --format=json --size=small
 expect 1 'exit status 3' fib --backend=serial --format=json
 "$json_lines" <"$dir/out" >"$dir/lines" || fail "JSON of a failure is not as it should be"
 grep -q 'serial 1 ns_per_fork false' "$dir/lines" || fail "a failure is not in the JSON"

@@ -5,14 +5,22 @@
 #include <string.h>
 
 const struct workload_info workload_infos[] = {
-	{"uts", "unbalanced tree search, SHA-1 a node, one thread per node", "ns_per_node", true, false},
-	{"nqueens", "all solutions for n queens, one task per safe placement", "ns_per_node", true, false},
-	{"sort", "parallel merge sort of 64-bit keys and of lines", "ns_per_key", true, false},
-	{"fib", "a fork and a join at every call; the pointer form of perch", "ns_per_fork", true, false},
-	{"fib-typed", "the same by PERCH_TASK1; other backends: as fib", "ns_per_fork", true, false},
-	{"flat", "create many threads, then join them all", "ns_per_thread", false, false},
-	{"yield", "two threads on one worker that yield to each other", "ns_per_switch", false, true},
-	{"mem", "bytes and time of a thread: spawned, and parked", "ns_per_thread", false, true},
+	{"uts", "unbalanced tree search, SHA-1 a node, one thread per node", "ns_per_node", true, false, false},
+	{"nqueens", "all solutions for n queens, one task per safe placement", "ns_per_node", true, false, false},
+	{"sort", "parallel merge sort of 64-bit keys and of lines", "ns_per_key", true, false, false},
+	{"fib", "a fork and a join at every call; the pointer form of perch", "ns_per_fork", true, false, false},
+	{"fib-typed", "the same by PERCH_TASK1; other backends: as fib", "ns_per_fork", true, false, false},
+	{"flat", "create many threads, then join them all", "ns_per_thread", false, false, false},
+	{"yield", "two threads on one worker that yield to each other", "ns_per_switch", false, true, false},
+	{"mem", "bytes and time of a thread: spawned, and parked", "ns_per_thread", false, true, false},
+	{"pingpong", "two threads hand a token to and fro", "ns_per_round_trip", false, false, true},
+	{"mutex", "64 threads lock, add one and unlock one mutex", "ns_per_lock", false, false, true},
+	{"chan", "8-byte messages through a channel", "ns_per_message", false, false, true},
+	{"select", "one takes from so many channels, each with its sender", "ns_per_message", false, false, true},
+	{"timers", "arm and cancel many timers; how late a sleep ends", "ns_per_arm", false, true, true},
+	{"wake", "an idle process: woken from outside; and its CPU time", "p50_wake_ns", false, false, true},
+	{"echo", "64-byte messages to and fro on so many connections", "ns_per_request", false, false, true},
+	{"block", "a thread that blocks in the kernel, or loops, beside others", "ns_per_call", false, false, true},
 };
 const size_t workload_info_count = sizeof(workload_infos) / sizeof(workload_infos[0]);
 
@@ -53,6 +61,66 @@ const struct bench_case bench_cases[] = {
 	{"mem", SIZE_LARGE, "spawned", 10000000, 0},
 	{"mem", SIZE_LARGE, "parked-100k", 100000, 0},
 	{"mem", SIZE_LARGE, "parked-1M", 1000000, 0},
+	{"pingpong", SIZE_SMALL, "chan", 20000, 1000},
+	{"pingpong", SIZE_SMALL, "cond", 20000, 1000},
+	{"pingpong", SIZE_MEDIUM, "chan", 2000000, 100000},
+	{"pingpong", SIZE_MEDIUM, "cond", 2000000, 100000},
+	{"pingpong", SIZE_LARGE, "chan", 20000000, 1000000},
+	{"pingpong", SIZE_LARGE, "cond", 20000000, 1000000},
+	{"mutex", SIZE_SMALL, "mutex", 64000, 0},
+	{"mutex", SIZE_MEDIUM, "mutex", 16000000, 0},
+	{"mutex", SIZE_LARGE, "mutex", 160000000, 0},
+	{"chan", SIZE_SMALL, "unbuffered", 20000, 4000},
+	{"chan", SIZE_SMALL, "buffered-128", 20000, 4000},
+	{"chan", SIZE_SMALL, "mpmc-4x4", 20000, 4000},
+	{"chan", SIZE_MEDIUM, "unbuffered", 5000000, 200000},
+	{"chan", SIZE_MEDIUM, "buffered-128", 5000000, 200000},
+	{"chan", SIZE_MEDIUM, "mpmc-4x4", 5000000, 200000},
+	{"chan", SIZE_LARGE, "unbuffered", 50000000, 2000000},
+	{"chan", SIZE_LARGE, "buffered-128", 50000000, 2000000},
+	{"chan", SIZE_LARGE, "mpmc-4x4", 50000000, 2000000},
+	{"select", SIZE_SMALL, "2", 10000, 0},
+	{"select", SIZE_SMALL, "8", 10000, 0},
+	{"select", SIZE_SMALL, "64", 6400, 0},
+	{"select", SIZE_MEDIUM, "2", 3000000, 0},
+	{"select", SIZE_MEDIUM, "8", 2000000, 0},
+	{"select", SIZE_MEDIUM, "64", 320000, 0},
+	{"select", SIZE_LARGE, "2", 30000000, 0},
+	{"select", SIZE_LARGE, "8", 20000000, 0},
+	{"select", SIZE_LARGE, "64", 3200000, 0},
+	{"timers", SIZE_SMALL, "arm-cancel", 10000, 0},
+	{"timers", SIZE_SMALL, "sleep-1ms", 20, 0},
+	{"timers", SIZE_MEDIUM, "arm-cancel", 1000000, 10000},
+	{"timers", SIZE_MEDIUM, "sleep-1ms", 1000, 0},
+	{"timers", SIZE_LARGE, "arm-cancel", 5000000, 10000},
+	{"timers", SIZE_LARGE, "sleep-1ms", 5000, 0},
+	{"wake", SIZE_SMALL, "wake", 20, 0},
+	{"wake", SIZE_SMALL, "idle-10k", 10000, 0},
+	{"wake", SIZE_MEDIUM, "wake", 800, 0},
+	{"wake", SIZE_MEDIUM, "idle-10k", 10000, 0},
+	{"wake", SIZE_LARGE, "wake", 5000, 0},
+	{"wake", SIZE_LARGE, "idle-10k", 10000, 0},
+	{"echo", SIZE_SMALL, "50", 5000, 0},
+	{"echo", SIZE_MEDIUM, "1000", 300000, 0},
+	{"echo", SIZE_LARGE, "1000", 3000000, 0},
+	{"block", SIZE_SMALL, "call", 100000, 0},
+	{"block", SIZE_SMALL, "handoff-marked", 20, 0},
+	{"block", SIZE_SMALL, "handoff-unmarked", 20, 0},
+	{"block", SIZE_SMALL, "readers-marked", 50, 0},
+	{"block", SIZE_SMALL, "readers-unmarked", 50, 0},
+	{"block", SIZE_SMALL, "loops", 30, 0},
+	{"block", SIZE_MEDIUM, "call", 20000000, 0},
+	{"block", SIZE_MEDIUM, "handoff-marked", 500, 0},
+	{"block", SIZE_MEDIUM, "handoff-unmarked", 500, 0},
+	{"block", SIZE_MEDIUM, "readers-marked", 1000, 0},
+	{"block", SIZE_MEDIUM, "readers-unmarked", 1000, 0},
+	{"block", SIZE_MEDIUM, "loops", 400, 0},
+	{"block", SIZE_LARGE, "call", 200000000, 0},
+	{"block", SIZE_LARGE, "handoff-marked", 2000, 0},
+	{"block", SIZE_LARGE, "handoff-unmarked", 2000, 0},
+	{"block", SIZE_LARGE, "readers-marked", 1000, 0},
+	{"block", SIZE_LARGE, "readers-unmarked", 1000, 0},
+	{"block", SIZE_LARGE, "loops", 2000, 0},
 };
 const size_t bench_case_count = sizeof(bench_cases) / sizeof(bench_cases[0]);
 
@@ -75,6 +143,37 @@ const struct bench_case *case_find(const char *workload, enum bench_size size, c
 			return c;
 	}
 	return NULL;
+}
+
+/* Cases that are about something else than the workload's metric. */
+static const struct {
+	const char *workload, *name, *metric, *unit;
+} own_metrics[] = {
+	{"timers", "sleep-1ms", "p50_late_us", "us"},
+	{"wake", "idle-10k", "cpu_percent", "%"},
+	{"block", "handoff-marked", "p50_handoff_us", "us"},
+	{"block", "handoff-unmarked", "p50_handoff_us", "us"},
+	{"block", "readers-marked", "ms_beside", "ms"},
+	{"block", "readers-unmarked", "ms_beside", "ms"},
+	{"block", "loops", "ms_beside", "ms"},
+};
+
+const char *case_metric(const struct bench_case *c, const char **unit)
+{
+	for (size_t i = 0; i < sizeof(own_metrics) / sizeof(own_metrics[0]); i++)
+		if (!strcmp(c->workload, own_metrics[i].workload) && !strcmp(c->name, own_metrics[i].name)) {
+			*unit = own_metrics[i].unit;
+			return own_metrics[i].metric;
+		}
+	*unit = "ns";
+	return workload_find(c->workload)->metric;
+}
+
+bool case_one_worker(const struct bench_case *c)
+{
+	if (!strcmp(c->workload, "block") && (!strcmp(c->name, "call") || !strncmp(c->name, "handoff", 7)))
+		return true;
+	return workload_find(c->workload)->one_worker;
 }
 
 int size_parse(const char *text, enum bench_size *size)

@@ -12,9 +12,10 @@ enum bench_size { SIZE_SMALL, SIZE_MEDIUM, SIZE_LARGE };
 struct workload_info {
 	const char *name;
 	const char *what;   /* one line for --list */
-	const char *metric; /* the time that every backend gives */
+	const char *metric; /* the time that every backend gives; see case_metric() */
 	bool main_job;      /* part of what runs when nothing is named */
 	bool one_worker;    /* by its nature: it is about one worker */
+	bool waits;         /* threads wait in it, for each other or a time */
 };
 
 struct bench_case {
@@ -22,8 +23,9 @@ struct bench_case {
 	enum bench_size size;
 	const char *name;
 	size_t n;
-	/* For backends that take hundreds of nanoseconds a task, where the
-	 * metric is per task and a smaller tree gives the same; 0: as n. */
+	/* For backends that take hundreds of nanoseconds a task, or microseconds
+	 * a wait, where the metric is per task or wait and fewer give the same;
+	 * 0: as n. */
 	size_t n_slow;
 };
 
@@ -35,6 +37,10 @@ extern const size_t bench_case_count;
 /* NULL: there is none of that name. */
 const struct workload_info *workload_find(const char *name);
 const struct bench_case *case_find(const char *workload, enum bench_size size, const char *name);
+/* The workload's metric, but where this case is about something else. */
+const char *case_metric(const struct bench_case *c, const char **unit);
+/* The workload is about one worker, or this case of it is. */
+bool case_one_worker(const struct bench_case *c);
 /* -EINVAL when it is none of small, medium, large. */
 int size_parse(const char *text, enum bench_size *size);
 const char *size_name(enum bench_size size);

@@ -94,6 +94,32 @@ int measure_time(struct measurement *m, void (*once)(void *arg), void *arg, doub
 	return 0;
 }
 
+int measure_inside(struct measurement *m, void (*fn)(void *arg), void *arg, const int *result)
+{
+	int r = m->backend->inside(fn, arg);
+
+	if (r)
+		fprintf(stderr, "%s: cannot run inside the runtime: %s\n", m->backend->name, strerror(-r));
+	else if (*result)
+		fprintf(stderr, "%s: %s %s: %s\n", m->backend->name, m->bench_case->workload, m->bench_case->name,
+			strerror(-*result));
+	return r ? r : *result;
+}
+
+int compare_signed(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int compare_unsigned(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
 void measure_counters(struct measurement *m)
 {
 	if (m->backend->report)

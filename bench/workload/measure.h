@@ -31,6 +31,14 @@ int measure_sort(struct measurement *m);
 int measure_flat(struct measurement *m);
 int measure_yield(struct measurement *m);
 int measure_mem(struct measurement *m);
+int measure_pingpong(struct measurement *m);
+int measure_mutex(struct measurement *m);
+int measure_chan(struct measurement *m);
+int measure_select(struct measurement *m);
+int measure_timers(struct measurement *m);
+int measure_wake(struct measurement *m);
+int measure_echo(struct measurement *m);
+int measure_block(struct measurement *m);
 
 /* Add words to m->params, as printf. */
 void params_add(struct measurement *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -46,11 +54,25 @@ void measure_wrong(struct measurement *m, const char *format, ...) __attribute__
 #define TIMED_LEAST_NS UINT64_C(50000000)
 int measure_time(struct measurement *m, void (*once)(void *arg), void *arg, double *ns);
 
+/* Run fn(arg) once inside the backend's runtime; *result is what it left there,
+ * 0 or -errno. Returns it, after a message when it is not 0. */
+int measure_inside(struct measurement *m, void (*fn)(void *arg), void *arg, const int *result);
+
 /* better: "lower" or "higher". */
 void measure_emit(const struct measurement *m, const char *metric, const char *unit, const char *better, double value);
 /* What the runtime counted in the last measure_time(), per run. */
 void measure_counters(struct measurement *m);
 
 uint64_t now_ns(void);
+
+/* Where the p-th percentile is among n in order. */
+static inline size_t percentile(size_t n, size_t p)
+{
+	return (n * p + 99) / 100 - 1;
+}
+
+/* For qsort(). */
+int compare_signed(const void *a, const void *b);
+int compare_unsigned(const void *a, const void *b);
 
 #endif

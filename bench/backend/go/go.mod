@@ -1,0 +1,3 @@
+module perch/bench/go
+
+go 1.18

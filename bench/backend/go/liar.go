@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+
+//go:build liar
+
+package main
+
+const lying = true
