@@ -1,0 +1,348 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# numa-vm.sh: runs a program in an emulated machine with several NUMA nodes; see
+# usage() below. Nothing is installed, and nothing but the cached kernel stays.
+set -euo pipefail
+
+usage() {
+	cat <<'END'
+usage: numa-vm.sh [OPTION]... [--] PROGRAM [ARG...]
+Boots a Debian kernel in QEMU (emulated, no KVM) on a machine with NUMA nodes, runs
+PROGRAM of this host there, as root, with the libraries that it needs; prints what it
+writes (stdout and stderr, both on stdout) and exits with its status.
+
+  --kernel=6.1|6.12|FILE  Debian's kernel of bookworm (default) or of its backports,
+                          downloaded when first wanted; or a bzImage or vmlinux
+  --nodes=N               NUMA nodes (default 2, at most 32)
+  --cpus=M                CPUs on each node (default 2; at most 255 in all)
+  --memory=MIB            memory of each node (default 512, at least 64)
+  --distances=ring        between nodes: 6 more for each step ahead in the ring, 3 more
+                          on the way back, so that no two are alike (default);
+             =flat        20 from each to each
+             ="10,20;30,10"  a table, a row for each node: 10 on the diagonal, else 11 to 254
+  --timeout=S             seconds that PROGRAM may take, boot not counted (default 120)
+  --file=PATH             a further file of this host, with its libraries if it is a
+                          program; PROGRAM and files have the same paths in the guest
+  --env=NAME=VALUE        in the environment of PROGRAM, which is otherwise all but empty
+  --append=ARGS           for the kernel's command line
+  --before=CODE           run by the guest's sh first; PROGRAM only when it succeeds
+  --console               the kernel's messages, on stderr, at the end
+  --help                  this
+--file, --env, --append and --before may be repeated. The guest has /proc, /sys, /dev, a
+file system in memory, and busybox's commands; no network.
+
+exit status: that of PROGRAM (128 + N when signal N ended it), or
+  124  it ran for longer than --timeout
+  125  numa-vm.sh itself failed: bad usage, something missing, no boot, --before failed
+  129, 130, 143  numa-vm.sh was ended by SIGHUP, SIGINT, SIGTERM
+Kernels are kept in ${XDG_CACHE_HOME:-$HOME/.cache}/perch-numa-vm.
+END
+}
+
+die() { echo "numa-vm: $*" >&2; exit 125; }
+
+tmp='' qemu=''
+end_qemu() {
+	[ -n "$qemu" ] || return 0
+	kill "$qemu" 2>/dev/null || true
+	for ((t = 0; t < 50; t++)); do
+		kill -0 "$qemu" 2>/dev/null || break
+		sleep 0.1
+	done
+	kill -9 "$qemu" 2>/dev/null || true
+	wait "$qemu" 2>/dev/null || true
+	qemu=''
+}
+# shellcheck disable=SC2317 # called by the trap
+cleanup() { end_qemu; [ -z "$tmp" ] || rm -rf "$tmp"; }
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- what is asked for
+kernel=6.1 nodes=2 cpus=2 memory=512 distances=ring timeout=120 append='' before='' console=0
+files=() env=()
+
+number() { # OPTION VALUE LEAST MOST
+	[[ $2 =~ ^[1-9][0-9]{0,6}$ && $2 -ge $3 && $2 -le $4 ]] || die "$1=$2: not a number from $3 to $4"
+}
+parse() {
+	while [ $# != 0 ]; do
+		local value=${1#*=}
+		case $1 in
+		--kernel=*) kernel=$value ;;
+		--nodes=*) number --nodes "$value" 1 32; nodes=$value ;;
+		--cpus=*) number --cpus "$value" 1 255; cpus=$value ;;
+		--memory=*) number --memory "$value" 64 65536; memory=$value ;;
+		--distances=*) distances=$value ;;
+		--timeout=*) number --timeout "$value" 1 999999; timeout=$value ;;
+		--file=*) [[ -f $value && -r $value ]] || die "--file=$value: no such file"; files+=("$value") ;;
+		--env=*) [[ $value =~ ^[A-Za-z_][A-Za-z0-9_]*= ]] || die "--env=$value: not NAME=VALUE"; env+=("$value") ;;
+		--append=*) append+=" $value" ;;
+		--before=*) before+=$value$'\n' ;;
+		--console) console=1 ;;
+		--help) usage; exit 0 ;;
+		--) shift; break ;;
+		--kernel | --nodes | --cpus | --memory | --distances | --timeout | --file | --env | --append | --before)
+			die "$1 needs a value: $1=..." ;;
+		-*) die "unknown option '$1'; see --help" ;;
+		*) break ;;
+		esac
+		shift
+	done
+	[ $# != 0 ] || die "no program given; see --help"
+	((nodes * cpus <= 255)) || die "--nodes=$nodes --cpus=$cpus: $((nodes * cpus)) CPUs, more than 255"
+	# absolute, but links are not followed: some programs look at the name they are called by
+	program=$(type -P -- "$1") || die "no such program: $1"
+	program=$(realpath -s -- "$program")
+	shift
+	arguments=("$@")
+}
+
+# Fills dist[FROM*nodes+TO]. A kernel ignores a table that is not as asked for here, without failing.
+read_distances() {
+	local i j d rows row
+	dist=()
+	case $distances in
+	ring | flat) ;;
+	*[!0-9\;,\ ]* | '') die "--distances=$distances: neither ring, flat nor a table such as '10,20;30,10'" ;;
+	esac
+	IFS=';' read -ra rows <<< "$distances"
+	[[ $distances = [rf]* ]] || ((${#rows[@]} == nodes)) ||
+		die "--distances=$distances: ${#rows[@]} rows for $nodes nodes"
+	for ((i = 0; i < nodes; i++)); do
+		case $distances in
+		ring) row=(); for ((j = 0; j < nodes; j++)); do row+=($((i == j ? 10 : 10 + 6 * ((j - i + nodes) % nodes) + (i > j ? 3 : 0)))); done ;;
+		flat) row=(); for ((j = 0; j < nodes; j++)); do row+=($((i == j ? 10 : 20))); done ;;
+		*) IFS=', ' read -ra row <<< "${rows[i]}" ;;
+		esac
+		((${#row[@]} == nodes)) || die "--distances=$distances: row $i has ${#row[@]} columns for $nodes nodes"
+		for ((j = 0; j < nodes; j++)); do
+			d=${row[j]}
+			if ((i == j)); then
+				[ "$d" = 10 ] || die "--distances=$distances: row $i, column $j is '$d', must be 10"
+			else
+				[[ $d =~ ^[1-9][0-9]{1,2}$ && $d -ge 11 && $d -le 254 ]] ||
+					die "--distances=$distances: row $i, column $j is '$d', must be 11 to 254"
+			fi
+			dist+=("$d")
+		done
+	done
+}
+
+need_tools() {
+	local t
+	for t in qemu-system-x86_64 busybox cpio zstd xz; do
+		type -P "$t" >/dev/null || die "$t is missing: apt-get install --no-install-recommends qemu-system-x86 busybox-static cpio zstd xz-utils"
+	done
+	# its own libraries would not be there before it runs; ldd fails on what is static
+	! ldd "$(type -P busybox)" >/dev/null 2>&1 || die "busybox is dynamic, the guest needs a static one: apt-get install busybox-static"
+}
+
+# --- the kernel
+keep() { # FILE NAME: another numa-vm.sh must not see half of it
+	{ mv "$1" "$2.$$" && mv "$2.$$" "$2"; } || die "cannot write $2"
+}
+newest() { find "$cache" -maxdepth 1 -name "vmlinuz-$1.*" | sort -V | tail -n 1; }
+
+download() { # VERSION
+	local release=bookworm package image
+	[ "$1" = 6.1 ] || release=bookworm-backports
+	# the package that everyone installs only names the one with the kernel in it
+	package=$(apt-cache show --no-all-versions "linux-image-amd64/$release" 2>/dev/null |
+		sed -n 's/^Depends:.*\(linux-image-'"$1"'\.[^ ,]*\).*/\1/p' | head -n 1) || true
+	[ -n "$package" ] || die "no kernel package for $1: apt knows no linux-image-amd64/$release (is $release among its sources? apt-get update?)"
+	mkdir "$tmp/deb"
+	(cd "$tmp/deb" && apt-get -q download "$package" && dpkg -x ./*.deb .) >"$tmp/log" 2>&1 ||
+		{ cat "$tmp/log" >&2; die "cannot download the kernel package $package"; }
+	image=$(find "$tmp/deb/boot" -name 'vmlinuz-*' | head -n 1)
+	[ -n "$image" ] || die "no kernel in the package $package"
+	keep "$image" "$cache/${image##*/}"
+	rm -rf "$tmp/deb"
+}
+
+is_elf() { [ "$(head -c 4 "$1" | tail -c 3)" = ELF ]; } 2>/dev/null
+
+# A bzImage unpacks itself, which takes 2-3 s when emulated. Its vmlinux can be booted too.
+unpack() { # BZIMAGE VMLINUX
+	local tool magic at
+	while read -r tool magic; do
+		while read -r at; do
+			# the rest of the file is no part of it: the tool always complains
+			tail -c "+$((at + 1))" "$1" 2>/dev/null | "$tool" -dcq >"$tmp/vmlinux" 2>/dev/null || true
+			if is_elf "$tmp/vmlinux"; then keep "$tmp/vmlinux" "$2"; return; fi
+		done < <(LC_ALL=C grep -aboP "$magic" "$1" | LC_ALL=C cut -d: -f1)
+	done <<-'END'
+		xz \xfd7zXZ\x00
+		zstd \x28\xb5\x2f\xfd
+	END
+	return 1
+}
+
+find_kernel() {
+	local image=$kernel
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/perch-numa-vm
+	case $kernel in
+	6.1 | 6.12)
+		mkdir -p "$cache" || die "cannot make $cache"
+		[ -n "$(newest "$kernel")" ] || download "$kernel"
+		image=$(newest "$kernel")
+		kernel=$cache/vmlinux-${image##*/vmlinuz-}
+		[ -s "$kernel" ] || unpack "$image" "$kernel" || kernel=$image
+		;;
+	esac
+}
+
+# --- what the guest starts with: a file system in memory
+put() { # a file of the host, at its own path
+	local f
+	f=$(realpath -s -- "$1")
+	[ ! -e "$root$f" ] || return 0
+	mkdir -p "$root${f%/*}"
+	cp -L -- "$f" "$root$f"
+}
+put_program() {
+	local library
+	put "$1"
+	# ldd fails on what is no dynamic program
+	{ ldd "$1" 2>/dev/null || true; } | grep -oE '/[^ ()]+' | while read -r library; do
+		[ ! -f "$library" ] || put "$library"
+	done || true
+}
+quoted() { printf "'%s' " "${1//\'/\'\\\'\'}"; }
+
+make_initrd() {
+	local f e a
+	root=$tmp/root
+	mkdir -p "$root"/{proc,sys,dev,tmp,etc,root,run,.vm,usr/{bin,sbin,lib,lib64}}
+	for f in bin sbin lib lib64; do ln -s "usr/$f" "$root/$f"; done
+	cp -L "$(type -P busybox)" "$root/.vm/busybox"
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+	for f in "$program" "${files[@]}"; do put_program "$f"; done
+	# loaded at run time, by pthread_cancel and backtrace
+	for f in /lib/*/libgcc_s.so.1; do [ ! -f "$f" ] || put "$f"; done
+	printf '%s' "$before" >"$root/.vm/before"
+	{
+		echo 'export PATH=/usr/bin:/usr/sbin:/.vm HOME=/root'
+		for e in "${env[@]}"; do printf 'export '; quoted "$e"; echo; done
+		printf 'exec '
+		for a in "$program" "${arguments[@]}"; do quoted "$a"; done
+	} >"$root/.vm/program"
+	# ttyS1: what the program writes; ttyS2: how far we are
+	cat >"$root/init" <<-'END'
+		#!/.vm/busybox sh
+		/.vm/busybox --install -s /.vm
+		export PATH=/usr/bin:/usr/sbin:/.vm HOME=/root
+		[ -e /bin/sh ] || ln -s /.vm/busybox /bin/sh
+		mount -t devtmpfs d /dev
+		mount -t proc p /proc
+		mount -t sysfs s /sys
+		mkdir -p /dev/shm
+		mount -t tmpfs t /dev/shm
+		stty -F /dev/ttyS1 raw -echo
+		stty -F /dev/ttyS2 raw -echo
+		echo start >/dev/ttyS2
+		if sh /.vm/before >/dev/ttyS1 2>&1 </dev/null; then
+			sh /.vm/program >/dev/ttyS1 2>&1 </dev/null
+			echo "status=$?" >/dev/ttyS2
+		else
+			echo "before=$?" >/dev/ttyS2
+		fi
+		poweroff -f
+	END
+	chmod +x "$root/init"
+	(cd "$root" && find . -print0 | cpio -0 -o -H newc --quiet -R 0:0) >"$tmp/initrd" || die "cannot pack the files for the guest"
+	rm -rf "$root"
+}
+
+# --- the machine
+topology() {
+	local i j
+	machine=(-smp "$((nodes * cpus)),sockets=$nodes,cores=$cpus" -m "$((nodes * memory))M")
+	for ((i = 0; i < nodes; i++)); do
+		machine+=(-object "memory-backend-ram,id=m$i,size=${memory}M"
+			-numa "node,nodeid=$i,cpus=$((i * cpus))-$(((i + 1) * cpus - 1)),memdev=m$i")
+	done
+	((nodes > 1)) || return 0
+	for ((i = 0; i < nodes; i++)); do
+		for ((j = 0; j < nodes; j++)); do
+			machine+=(-numa "dist,src=$i,dst=$j,val=${dist[i * nodes + j]}")
+		done
+	done
+}
+
+start_qemu() {
+	: >"$tmp/progress"
+	: >"$tmp/console"
+	# tsc=reliable: vCPUs that wait for their turn make it look unstable, and every clock slow.
+	# setpriv: no guest outlives us, even when we are killed.
+	setpriv --pdeathsig TERM qemu-system-x86_64 -accel tcg,thread=multi -cpu max "${machine[@]}" \
+		-nodefaults -nic none -vga none -display none -monitor none -no-reboot -kernel "$kernel" -initrd "$tmp/initrd" \
+		-append "console=ttyS0 quiet loglevel=4 panic=-1 tsc=reliable mitigations=off nokaslr$append" \
+		-serial "file:$tmp/console" -serial stdio -serial "file:$tmp/progress" </dev/null 2>"$tmp/qemu" &
+	qemu=$!
+}
+started() { grep -q start "$tmp/progress"; }
+qemu_runs() { kill -0 "$qemu" 2>/dev/null; }
+fail() { # what the kernel said last, and why we give up
+	tail -n 15 "$tmp/console" >&2
+	die "$*"
+}
+
+# QEMU 7.2 loses about one boot in ten: the guest panics or hangs while its kernel patches
+# itself. Nothing of the program has run by then, so it may be tried again.
+boot() {
+	local try status end
+	for try in 1 2 3 4; do
+		start_qemu
+		end=$((SECONDS + 60))
+		while qemu_runs && ! started && ((SECONDS < end)); do sleep 0.1; done
+		if started; then return; fi
+		if ! qemu_runs; then
+			status=0
+			wait "$qemu" || status=$?
+			qemu=''
+			[ "$status" = 0 ] || { cat "$tmp/qemu" >&2; die "qemu failed, status $status (kernel $kernel)"; }
+		fi
+		end_qemu
+		echo "numa-vm: the guest did not come up at try $try" >&2
+	done
+	fail "the guest did not come up (kernel $kernel)"
+}
+
+await_program() {
+	local end=$((SECONDS + timeout)) status
+	while qemu_runs; do
+		# what it wrote last has to come out: wait for the end of QEMU, not for the status
+		if ((SECONDS >= end)); then
+			end_qemu
+			[ $console = 0 ] || cat "$tmp/console" >&2
+			echo "numa-vm: timed out after $timeout s" >&2
+			exit 124
+		fi
+		sleep 0.1
+	done
+	wait "$qemu" || true
+	qemu=''
+	[ $console = 0 ] || cat "$tmp/console" >&2
+	status=$(sed -n 's/^before=//p' "$tmp/progress")
+	[ -z "$status" ] || die "the code of --before failed, status $status"
+	status=$(sed -n 's/^status=//p' "$tmp/progress")
+	[ -n "$status" ] || fail "the guest ended without a status"
+	exit "$status"
+}
+
+parse "$@"
+read_distances
+case $kernel in
+6.1 | 6.12) ;;
+*) [[ -f $kernel && -r $kernel ]] || die "--kernel=$kernel: neither 6.1, 6.12 nor a file" ;;
+esac
+need_tools
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/numa-vm.XXXXXX") || die "no temporary directory"
+find_kernel
+make_initrd
+topology
+boot
+await_program
