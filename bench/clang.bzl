@@ -17,5 +17,5 @@ def _openmp_clang_impl(ctx):
 openmp_clang = repository_rule(
     implementation = _openmp_clang_impl,
     local = True,
-    environ = ["PATH"],
+    environ = ["PATH", "PERCH_CLANG"],  # by bazelw: looked for again when it is installed
 )

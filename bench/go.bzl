@@ -12,7 +12,7 @@ def _go_compiler_impl(ctx):
 go_compiler = repository_rule(
     implementation = _go_compiler_impl,
     local = True,
-    environ = ["PATH"],
+    environ = ["PATH", "PERCH_GO"],  # by bazelw: looked for again when it is installed
 )
 
 def go_backend(name, srcs, catalogue, compiler, tags = "", lacks = "", testonly = False):
