@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "core/io/io.h"
 #include "core/io/uring.h"
+#include "core/sched/aim.h"
 #include "core/sched/clock.h"
 #include "core/sched/foreign.h"
 #include "core/sched/handoff.h"
@@ -103,6 +104,7 @@ static int start_workers(unsigned n, unsigned spares, bool handoff)
 		return r;
 	}
 	handoff_start();
+	aim_start();
 	__atomic_store_n(&sched.worker_count, n, __ATOMIC_RELAXED);
 	__atomic_store_n(&sched.seats, n, __ATOMIC_RELAXED);
 	sched.quitting = 0;

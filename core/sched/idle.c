@@ -469,8 +469,9 @@ bool idle_sleep(struct worker *w, bool searching)
 		last = __atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST) == 0;
 	else
 		last = __atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST) == 0;
-	/* not the last: the one that still searches will look */
-	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w);
+	/* not the last: the one that still searches will look, but for what was aimed here: rule E */
+	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w) ||
+	       !processor_inbox_empty(w->home);
 	if (stay && choose_one(w)) {
 		__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
 		return true;

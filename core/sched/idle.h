@@ -19,6 +19,8 @@
  *      idle_notify(). A request that is not answered stays.
  *   D. Whoever posts to an inbox or an overflow queue (they have a full fence)
  *      calls idle_notify() afterwards.
+ *   E. A worker that has set its bit looks at its home's inbox: who posts there to
+ *      aim at that processor looks at the bit afterwards (aim.h).
  *
  *	               sleep  notify  search
  *	sleep            -      -       -       (atomics on masks and the count)

@@ -10,6 +10,7 @@
 
 #include <perch/perch.h>
 
+#include "core/sched/aim.h"
 #include "core/sched/clock.h"
 #include "core/sched/handoff.h"
 #include "core/sched/idle.h"
@@ -150,6 +151,12 @@ static __attribute__((noinline)) bool ready_apart(struct thread *t)
 	return true;
 }
 
+/* The same for one that is woken. */
+static __attribute__((noinline)) bool ready_elsewhere_if(struct thread *t)
+{
+	return ready_apart(t) || aim_home(t);
+}
+
 void sched_ready_here(struct thread *t)
 {
 	if (!push((uintptr_t)t))
@@ -158,21 +165,21 @@ void sched_ready_here(struct thread *t)
 
 void sched_ready(struct thread *t)
 {
-	if (goes_apart(t) && ready_apart(t))
+	if (goes_elsewhere(t) && ready_elsewhere_if(t))
 		return;
 	sched_ready_here(t);
 }
 
 TURN_INLINE void ready_last(struct thread *t)
 {
-	if (goes_apart(t) && ready_apart(t))
-		return;
 	if (__builtin_expect(ring_fair_push((uintptr_t)t) != RING_DONE, 0) && !spill_item((uintptr_t)t))
 		sched_ready_here(t);
 }
 
 void sched_ready_last(struct thread *t)
 {
+	if (goes_elsewhere(t) && ready_elsewhere_if(t))
+		return;
 	ready_last(t);
 }
 
@@ -326,8 +333,13 @@ TURN_INLINE uintptr_t next_item(struct worker *w)
 	return __builtin_expect(worker_has_pinned(w), 0) ? pinned_take(w) : 0;
 }
 
+static uint8_t node_byte(int32_t node)
+{
+	return node >= 0 && node < UINT8_MAX ? (uint8_t)(node + 1) : 0;
+}
+
 /* Give a new thread its stack. */
-static bool dress(struct thread *t)
+static bool dress(struct worker *w, struct thread *t)
 {
 	struct stack *s = t->stack ? t->stack : stack_get(t->stack_class);
 
@@ -335,7 +347,9 @@ static bool dress(struct thread *t)
 		return false;
 	s->fn = t->fn;
 	s->thread = t;
+	s->cpu = (uint32_t)w->home->cpu;
 	t->stack = s;
+	t->node = node_byte(s->node);
 	thread_set_flag(t, THREAD_STARTED);
 	fibre_new(s);
 	t->sp = switch_prepare(stack_top(s));
@@ -355,7 +369,7 @@ static __attribute__((noinline)) struct thread *admit_new(uintptr_t item)
 	} else {
 		t = (struct thread *)item;
 	}
-	if (dress(t))
+	if (dress(worker_self(), t))
 		return t;
 	if (t->flags & THREAD_CARRIER) {
 		carrier_refuse(t->arg);
@@ -450,6 +464,7 @@ void sched_end(void)
 	struct worker *w = worker_self();
 	struct thread *t = w->current, *next;
 	struct stack *s = t->stack;
+	uint8_t node = t->node;
 	uintptr_t item;
 	void *nowhere;
 
@@ -475,6 +490,7 @@ void sched_end(void)
 			s->fn = next->fn;
 			s->thread = next;
 			next->stack = s;
+			next->node = node;
 			thread_set_flag(next, THREAD_STARTED);
 			w->current = next;
 			perch_stack_limit = stack_limit(s, s->class);
@@ -512,7 +528,11 @@ void perch_switch_first(switch_hook hook, void *arg)
  * they get: the overflow queue is in everybody's reach. */
 static void yield_commit(void *arg)
 {
-	ready_last(arg);
+	struct thread *t = arg;
+
+	if (goes_apart(t) && ready_apart(t))
+		return;
+	ready_last(t);
 }
 
 int sched_yield_now(void)

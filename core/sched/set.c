@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sched/nodes.h"
 #include "core/sched/sched.h"
 #include "numa/cpuset.h"
 #include "numa/described.h"
@@ -101,6 +102,15 @@ static unsigned share(unsigned seats, unsigned count, unsigned i)
 	return seats / count + (i < seats % count);
 }
 
+/* With processors on one node only, who is woken just goes where it is woken. */
+static void sort_wakes(const struct processor_set *set)
+{
+	bool several = set->nodes->populated > 1;
+
+	__atomic_store_n(&sched.wake_home, several, __ATOMIC_RELAXED);
+	__atomic_store_n(&sched.sort_wakes, several || sched.shuffle, __ATOMIC_RELAXED);
+}
+
 /* Processors for the first `count` of `cpus` that have none; `seats` together. */
 static int add(const struct topology *t, const struct bitmask *cpus, unsigned count, unsigned seats)
 {
@@ -130,6 +140,8 @@ static int add(const struct topology *t, const struct bitmask *cpus, unsigned co
 		}
 		set->processor[set->count++] = p;
 	}
+	if (!r && !(set->nodes = nodes_make(t, set->processor, set->count)))
+		r = -ENOMEM;
 	victims = r ? NULL : robbed(set, cpus);
 	if (!r)
 		r = victims ? set_victims(set, t, victims) : -ENOMEM;
@@ -138,12 +150,14 @@ static int add(const struct topology *t, const struct bitmask *cpus, unsigned co
 	if (r) {
 		while (set->count > before)
 			processor_stop(set->processor[--set->count]);
+		nodes_free(set->nodes);
 		free(set);
 		return r;
 	}
 	/* known to all who count and look, before anything can lie in them */
 	set->older = was;
 	__atomic_store_n(&sched.set, set, __ATOMIC_RELEASE);
+	sort_wakes(set);
 	return 0;
 }
 
@@ -226,6 +240,7 @@ void set_stop(void)
 	while (set) {
 		struct processor_set *older = set->older;
 
+		nodes_free(set->nodes);
 		free(set);
 		set = older;
 	}

@@ -18,11 +18,13 @@
 
 #include <numa.h>
 
+struct nodes;
 struct processor;
 
 /* What there was is `older`; replaced whole, never changed in place. */
 struct processor_set {
 	struct processor_set *older;
+	struct nodes *nodes; /* they are on (nodes.h) */
 	unsigned count;
 	struct processor *processor[];
 };

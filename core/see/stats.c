@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/sched/aim.h"
 #include "core/sched/handoff.h"
 #include "core/sched/sched.h"
 #include "core/thread/lists.h"
@@ -58,8 +59,12 @@ static void gather(struct perch_stats *out)
 		ADD(barriers);
 		ADD(sleeps);
 		ADD(wakes);
+		ADD(wakes_home);
+		ADD(wakes_across);
 	}
 #undef ADD
+	out->wakes_home += __atomic_load_n(&aim_stats.home, __ATOMIC_RELAXED);
+	out->wakes_across += __atomic_load_n(&aim_stats.across, __ATOMIC_RELAXED);
 	out->handoffs = __atomic_load_n(&handoff_stats.taken, __ATOMIC_RELAXED);
 	out->handoffs_undone = __atomic_load_n(&handoff_stats.regained, __ATOMIC_RELAXED);
 	out->handoffs_queued = __atomic_load_n(&handoff_stats.queued, __ATOMIC_RELAXED);
@@ -119,5 +124,7 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	LINE(spares, "");
 	LINE(stacks, "");
 	LINE(stack_bytes, " bytes");
+	LINE(wakes_home, "");
+	LINE(wakes_across, "");
 #undef LINE
 }

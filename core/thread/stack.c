@@ -127,13 +127,13 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 	unsigned batch = stack_class_size(class) * BATCH <= SLAB ? BATCH : 1;
 	struct pool_node *chain = NULL;
 
-	(void)group;
 	pthread_mutex_lock(&all.lock);
 	for (unsigned i = 0; i < batch; i++) {
 		struct stack *s = stack_cut(class);
 
 		if (!s)
 			break;
+		s->node = (int32_t)group;
 		s->free.node.next = chain ? &chain->node : NULL;
 		s->free.node.depth = i + 1;
 		chain = &s->free;

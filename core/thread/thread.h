@@ -103,7 +103,7 @@ struct thread {
 	uint32_t since;      /* while it waits: since when, ms of the runtime's age */
 	uint16_t reason;     /* enum park_reason, until somebody wakes it */
 	uint8_t stack_class;
-	uint8_t pad;
+	uint8_t node; /* while it has a stack: that of its memory, + 1; 0: not known, or above 254 */
 };
 
 _Static_assert(sizeof(struct thread) == 64, "a thread that has not started costs one cache line");

@@ -40,6 +40,9 @@ struct perch_stats {
 	uint64_t spares;           /* pthreads made for that, so far */
 	uint64_t stacks;           /* stacks that exist now */
 	uint64_t stack_bytes;      /* addresses reserved for them */
+	/* on machines with several nodes, of threads that were woken from a node other than their stack's: */
+	uint64_t wakes_home;   /* left for a processor of their own node */
+	uint64_t wakes_across; /* queued where they were woken */
 };
 
 /* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not
