@@ -54,7 +54,7 @@ bool harness_stress_over(void);
 
 /*
  * harness_refuse - from now on a system call of this process and its children
- * fails with EPERM. Known names: io_uring_setup, membarrier, sched_setattr,
+ * fails with EPERM. Known names: io_uring_setup, mbind, membarrier, sched_setattr,
  * sched_setscheduler.
  * Returns 0, -EINVAL (another name), or -errno.
  */

@@ -30,6 +30,8 @@ static int number_of(const char *syscall_name)
 		return SYS_membarrier;
 	if (!strcmp(syscall_name, "io_uring_setup"))
 		return SYS_io_uring_setup;
+	if (!strcmp(syscall_name, "mbind"))
+		return SYS_mbind;
 	if (!strcmp(syscall_name, "sched_setscheduler"))
 		return SYS_sched_setscheduler;
 	return strcmp(syscall_name, "sched_setattr") ? -EINVAL : SYS_sched_setattr;
