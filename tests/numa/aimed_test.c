@@ -145,28 +145,33 @@ TEST_TIMEOUT(threads_start_on_the_node_that_they_are_aimed_at, 60)
 	EXPECT_EQ(aim_threads("node-only", 500), 0);
 }
 
-/* With help from other nodes: only after a delay, which a guest's CPU may well be off
- * for; so a few are allowed for. */
+/* With help from other nodes, but only after a delay. A guest's CPU may well be off for
+ * longer than that, so some are allowed for; without an aim it would be half of them, or more. */
 TEST_TIMEOUT(and_mostly_so_when_other_nodes_help, 60)
 {
 	unsigned away = aim_threads("near-first", 500);
 
-	EXPECT_LE(away, ran / 20);
+	EXPECT_LE(away, ran / 5);
 }
 
 /* ---- loops ---- */
+
+enum { LOOP_PAGES = 6000, ROUNDS = 3, PASSES = 4 };
 
 struct sums {
 	char *memory;
 	uint32_t near, far, unknown;
 };
 
+/* Some work for each page, so that a loop lasts for longer than a guest's CPU is off at
+ * a time: what is at its end, when nodes that are done help others, is little then. */
 static void touch(size_t lo, size_t hi, void *context)
 {
 	struct sums *s = context;
 
 	for (size_t i = lo; i < hi; i++)
-		memset(s->memory + i * page, (int)i, page);
+		for (size_t k = 0; k < PASSES * page; k++)
+			((volatile char *)s->memory)[i * page + k % page] = (char)i;
 }
 
 static void visit(size_t lo, size_t hi, void *context)
@@ -178,9 +183,9 @@ static void visit(size_t lo, size_t hi, void *context)
 		int there = perch_numa_node_of(s->memory + i * page);
 		long sum = 0;
 
-		for (size_t k = 0; k < page; k++)
-			sum += ((volatile char *)s->memory)[i * page + k];
-		if (there < 0 || getcpu(&cpu, &node) || sum != (long)page * (char)i)
+		for (size_t k = 0; k < PASSES * page; k++)
+			sum += ((volatile char *)s->memory)[i * page + k % page];
+		if (there < 0 || getcpu(&cpu, &node) || sum != (long)(PASSES * page) * (char)i)
 			count_up(&s->unknown);
 		else
 			count_up(there == (int)node ? &s->near : &s->far);
@@ -189,28 +194,28 @@ static void visit(size_t lo, size_t hi, void *context)
 
 static void two_loops(const char *policy, unsigned percent)
 {
+	enum { ALL = ROUNDS * LOOP_PAGES };
 	struct sums s = {0};
 	unsigned on[64], absent, nodes;
 
 	setenv("PERCH_STEAL", policy, 1);
 	start();
 	nodes = perch_numa_nodes();
-	for (int round = 0; round < 10; round++) {
-		ASSERT_EQ(perch_numa_alloc((void **)&s.memory, PAGES * page, PERCH_NUMA_FIRST_TOUCH), 0);
-		ASSERT_EQ(perch_for_numa(0, PAGES, 0, touch, &s), 0);
-		ASSERT_EQ(perch_for_numa(0, PAGES, 0, visit, &s), 0);
-		count_pages(s.memory, PAGES, on, &absent);
+	for (int round = 0; round < ROUNDS; round++) {
+		ASSERT_EQ(perch_numa_alloc((void **)&s.memory, LOOP_PAGES * page, PERCH_NUMA_FIRST_TOUCH), 0);
+		ASSERT_EQ(perch_for_numa(0, LOOP_PAGES, 0, touch, &s), 0);
+		ASSERT_EQ(perch_for_numa(0, LOOP_PAGES, 0, visit, &s), 0);
+		count_pages(s.memory, LOOP_PAGES, on, &absent);
 		EXPECT_EQ(absent, 0);
 		/* it is not that all of it were on one */
 		for (int n = perch_numa_next(-1); n >= 0; n = perch_numa_next(n))
-			EXPECT_GT(on[n], PAGES / nodes / 2);
-		ASSERT_EQ(perch_numa_free(s.memory, PAGES * page), 0);
+			EXPECT_GT(on[n], LOOP_PAGES / nodes / 2);
+		ASSERT_EQ(perch_numa_free(s.memory, LOOP_PAGES * page), 0);
 	}
-	harness_log("%s: of %d pages %u were visited on their node, %u from another", policy, 10 * PAGES, s.near,
-		    s.far);
+	harness_log("%s: of %d pages %u were visited on their node, %u from another", policy, ALL, s.near, s.far);
 	EXPECT_EQ(s.unknown, 0);
-	EXPECT_EQ(s.near + s.far, 10 * PAGES);
-	EXPECT_GE(s.near * 100, percent * 10 * PAGES);
+	EXPECT_EQ(s.near + s.far, ALL);
+	EXPECT_GE((size_t)s.near * 100, (size_t)percent * ALL);
 	ASSERT_EQ(perch_stop(), 0);
 }
 
