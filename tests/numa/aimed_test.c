@@ -156,7 +156,7 @@ TEST_TIMEOUT(and_mostly_so_when_other_nodes_help, 60)
 
 /* ---- loops ---- */
 
-enum { LOOP_PAGES = 6000, ROUNDS = 3, PASSES = 4 };
+enum { LOOP_PAGES = 4000, ROUNDS = 2, PASSES = 3 };
 
 struct sums {
 	char *memory;
