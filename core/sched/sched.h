@@ -38,7 +38,7 @@ struct sched {
 	uint32_t quitting;
 	bool shuffle;              /* perch_config.shuffle, and there is another processor to go to */
 	bool wake_home;            /* who is woken on another node goes to the one where its stack is */
-	bool sort_wakes;           /* shuffle, or there are several nodes: a look at who is woken */
+	uint8_t sort_wakes;        /* shuffle, or there are several nodes: a look at who is woken */
 	struct processor_set *set; /* all there have been since the start (set.h) */
 	unsigned active;           /* those of them in use */
 	unsigned retired;          /* those that were in use, and are not now */
