@@ -333,9 +333,9 @@ TURN_INLINE uintptr_t next_item(struct worker *w)
 	return __builtin_expect(worker_has_pinned(w), 0) ? pinned_take(w) : 0;
 }
 
-static uint8_t node_byte(int32_t node)
+static uint8_t node_byte(unsigned node)
 {
-	return node >= 0 && node < UINT8_MAX ? (uint8_t)(node + 1) : 0;
+	return node < UINT8_MAX ? (uint8_t)(node + 1) : 0;
 }
 
 /* Give a new thread its stack. */
@@ -347,7 +347,7 @@ static bool dress(struct worker *w, struct thread *t)
 		return false;
 	s->fn = t->fn;
 	s->thread = t;
-	s->cpu = (uint32_t)w->home->cpu;
+	s->cpu = (uint16_t)w->home->cpu;
 	t->stack = s;
 	t->node = node_byte(s->node);
 	thread_set_flag(t, THREAD_STARTED);

@@ -133,7 +133,7 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 
 		if (!s)
 			break;
-		s->node = (int32_t)group;
+		s->node = (uint16_t)group;
 		s->free.node.next = chain ? &chain->node : NULL;
 		s->free.node.depth = i + 1;
 		chain = &s->free;

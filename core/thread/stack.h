@@ -41,12 +41,11 @@ struct stack {
 	/* how often whoever runs on it is pinned, and how many of those are a
 	 * joiner's that runs another thread on its stack (locals.h) */
 	uint32_t pins, pins_below;
-	uint32_t cpu;           /* where the thread on it first ran */
+	uint16_t cpu, node;     /* where the thread on it first ran; for which node it was made */
 	void *pinned_to;        /* whoever schedules knows what it is */
 	struct locals *locals;  /* values of keys; a joiner's lie below the other thread's */
 	void (*at_end)(void *); /* called with at_end_arg when a thread with THREAD_AT_END has ended */
 	void *at_end_arg;
-	int32_t node; /* for which it was made; its memory is there, mostly */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct stack) == 128, "two lines");

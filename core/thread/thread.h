@@ -101,11 +101,13 @@ struct thread {
 	uint16_t flags;
 	uint16_t generation; /* of the handle; never 0 */
 	uint32_t since;      /* while it waits: since when, ms of the runtime's age */
-	uint16_t reason;     /* enum park_reason, until somebody wakes it */
+	uint8_t reason;      /* enum park_reason, until somebody wakes it */
+	uint8_t node;        /* of its stack's memory, + 1, once it has started; 0: not known, or above 254 */
 	uint8_t stack_class;
-	uint8_t node; /* while it has a stack: that of its memory, + 1; 0: not known, or above 254 */
+	uint8_t pad;
 };
 
+_Static_assert(PARK_REASONS <= UINT8_MAX, "thread.reason");
 _Static_assert(sizeof(struct thread) == 64, "a thread that has not started costs one cache line");
 
 /* Reserve addresses for descriptors. 0 or -ENOMEM. */
