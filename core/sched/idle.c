@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
@@ -21,20 +23,65 @@
 /* A sleep shorter than this was not worth its wake-up. */
 #define SHORT_SLEEP_NS 100000
 #define IO_OVERDUE_NS 1000000
+#define NODES_MOST 1024 /* as the kernel has, and PERCH_TOPOLOGY */
+
+/* Of the workers of one domain. */
+struct domain {
+	uint32_t searching, sleeping, seats;
+} __attribute__((aligned(64)));
 
 static struct {
-	uint32_t searching __attribute__((aligned(64)));
-	uint32_t sleeping;
-	uint64_t *mask; /* a bit per worker: sleeps, and nobody has chosen it yet */
-	uint64_t until; /* when a sleeper wakes by itself, for the earliest timer; CLOCK_NEVER: none does */
+	uint64_t until __attribute__((
+		aligned(64))); /* when a sleeper wakes by itself, for the earliest timer; CLOCK_NEVER: none does */
+	struct domain *domain __attribute__((aligned(64))); /* read mostly, from here on */
+	unsigned domains;
+	/* A bit per worker: sleeps, and nobody has chosen it yet; a row of words for each node, so
+	 * that who wakes somebody finds one of his own node first. */
+	uint64_t *mask;
+	unsigned rows, row_words;
 } idle;
+
+static unsigned domains_of(enum policy_kind kind)
+{
+	switch (kind) {
+	case POLICY_NODE_ONLY:
+		return sched.node_slots;
+	case POLICY_NONE:
+		return (unsigned)percpu_count;
+	default:
+		return 1;
+	}
+}
+
+/* Addresses for all that there may ever be, kept for ever: a pthread that ends looks at
+ * the counts (idle_tell), whoever stops the runtime at that moment. */
+static struct domain *map_domains(void)
+{
+	size_t most = percpu_count > NODES_MOST ? (size_t)percpu_count : NODES_MOST;
+	void *at = mmap(NULL, most * sizeof(struct domain), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
 
 int idle_start(unsigned workers)
 {
-	idle.mask = calloc((workers + 63) / 64, sizeof(*idle.mask));
-	idle.searching = idle.sleeping = 0;
+	size_t line = 64, size;
+
 	idle.until = CLOCK_NEVER;
-	return idle.mask ? 0 : -ENOMEM;
+	idle.rows = sched.node_slots;
+	idle.row_words = (workers + 511) / 512 * 8; /* whole lines */
+	if (!idle.domain && !(idle.domain = map_domains()))
+		return -ENOMEM;
+	memset(idle.domain, 0, idle.domains * sizeof(*idle.domain));
+	idle.domains = domains_of(sched.policy.kind);
+	memset(idle.domain, 0, idle.domains * sizeof(*idle.domain));
+	size = (size_t)idle.rows * idle.row_words * sizeof(*idle.mask);
+	idle.mask = aligned_alloc(line, size);
+	if (!idle.mask)
+		return -ENOMEM;
+	memset(idle.mask, 0, size);
+	return 0;
 }
 
 void idle_stop(void)
@@ -43,19 +90,63 @@ void idle_stop(void)
 	idle.mask = NULL;
 }
 
-static bool mask_clear(unsigned worker)
+bool idle_apart(void)
 {
-	uint64_t bit = (uint64_t)1 << worker % 64;
+	return idle.domains != 1;
+}
 
-	return __atomic_fetch_and(&idle.mask[worker / 64], ~bit, __ATOMIC_SEQ_CST) & bit;
+/* Who sleeps, or searches, has the home that it had when it began to. */
+static struct processor *home_of(const struct worker *w)
+{
+	return __atomic_load_n(&w->home, __ATOMIC_RELAXED);
+}
+
+static struct domain *domain_of(const struct worker *w)
+{
+	return &idle.domain[home_of(w)->domain];
+}
+
+void idle_add_seat(struct processor *p, int n)
+{
+	__atomic_add_fetch(&idle.domain[p->domain].seats, (uint32_t)n, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&sched.seats, (uint32_t)n, __ATOMIC_SEQ_CST);
+}
+
+static uint32_t all_sleeping(void)
+{
+	uint32_t sum = 0;
+
+	for (unsigned d = 0; d < idle.domains; d++)
+		sum += __atomic_load_n(&idle.domain[d].sleeping, __ATOMIC_SEQ_CST);
+	return sum;
+}
+
+static bool any_searches(void)
+{
+	for (unsigned d = 0; d < idle.domains; d++)
+		if (__atomic_load_n(&idle.domain[d].searching, __ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
+
+static uint64_t *mask_word(const struct worker *w)
+{
+	return &idle.mask[(size_t)sched_node(home_of(w)) * idle.row_words + w->index / 64];
+}
+
+static bool mask_clear(struct worker *w)
+{
+	uint64_t bit = (uint64_t)1 << w->index % 64;
+
+	return __atomic_fetch_and(mask_word(w), ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
 /* Unless somebody has chosen it already: from here on it counts as a searcher. */
 static bool choose_one(struct worker *w)
 {
-	if (!mask_clear(w->index))
+	if (!mask_clear(w))
 		return false;
-	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
 	return true;
 }
 
@@ -83,98 +174,203 @@ static void wake_spare(struct worker *w)
 	syscall(SYS_futex, &w->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* Of the mask, that some worker has a bit in. */
-static unsigned idle_words(void)
-{
-	return (sched_workers() + 63) / 64;
-}
-
-static bool anybody(void)
-{
-	unsigned words = idle_words();
-
-	for (unsigned i = 0; i < words; i++)
-		if (__atomic_load_n(&idle.mask[i], __ATOMIC_SEQ_CST))
-			return true;
-	return false;
-}
-
 bool idle_asleep_one(unsigned worker)
 {
-	return __atomic_load_n(&idle.mask[worker / 64], __ATOMIC_SEQ_CST) >> worker % 64 & 1;
+	struct worker *w = &sched.workers[worker];
+
+	return __atomic_load_n(mask_word(w), __ATOMIC_SEQ_CST) >> worker % 64 & 1;
 }
 
 /*
- * Of those who are at home on the CPU that this runs on. For a foreign pthread:
+ * Of those who are at home on that CPU. For a foreign pthread which runs there:
  * what it has made ready lies in the queue of this CPU, and it will soon let go
  * of it, mostly; to wake another CPU costs an interrupt there.
  */
-static struct worker *choose_here(void)
+static struct worker *choose_at(struct processor *p)
 {
-	struct percpu *a = percpu_here();
-	struct processor *p = a ? area_processor(a) : NULL;
-
-	for (unsigned i = 0; p && i < p->seats; i++) {
+	for (unsigned i = 0; i < p->seats; i++) {
 		struct worker *w = seat_holder(p, i);
 
-		if (w && idle_asleep_one(w->index) && mask_clear(w->index))
+		if (!w || !idle_asleep_one(w->index) || !mask_clear(w))
+			continue;
+		if (home_of(w) == p)
 			return w;
+		/* it has moved since, and counts where it is at home now */
+		__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
+		wake(w);
 	}
 	return NULL;
 }
 
-/* Choose a sleeper, first in the word of the caller; NULL: nobody sleeps. */
-static struct worker *choose(void)
+/* One whose home is on that node; `first`: in whose word. */
+static struct worker *choose_on(unsigned node, unsigned first)
 {
-	struct worker *self = worker_self(), *here = self ? NULL : choose_here();
-	unsigned words = idle_words(), first = self ? self->index / 64 : 0;
-
-	if (here)
-		return here;
+	unsigned words = (sched_workers() + 63) / 64;
 
 	for (unsigned i = 0; i < words; i++) {
-		unsigned at = (first + i) % words;
-		uint64_t bits;
+		unsigned at = (first / 64 + i) % words;
+		uint64_t *word = &idle.mask[(size_t)node * idle.row_words + at], bits, bit;
 
-		while ((bits = __atomic_load_n(&idle.mask[at], __ATOMIC_SEQ_CST))) {
-			unsigned worker = at * 64 + (unsigned)__builtin_ctzll(bits);
-
+		while ((bits = __atomic_load_n(word, __ATOMIC_SEQ_CST))) {
+			bit = bits & -bits;
 			inject();
-			if (mask_clear(worker))
-				return &sched.workers[worker];
+			/* in this row: a bit that is there is of one whose home is here */
+			if (__atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit)
+				return &sched.workers[at * 64 + (unsigned)__builtin_ctzll(bit)];
 		}
 	}
 	return NULL;
 }
 
-void idle_notify(void)
+/* Choose a sleeper of that domain, of the caller's CPU or node first; NULL: nobody sleeps. */
+static struct worker *choose(unsigned domain)
 {
+	struct worker *self = worker_self(), *w = NULL;
+	struct percpu *a = self ? NULL : percpu_here();
+	struct processor *here = self ? self->home : a ? area_processor(a) : NULL;
+	unsigned row = here ? sched_node(here) : 0, first = self ? self->index : 0;
+
+	if (!self && here && here->domain == domain)
+		w = choose_at(here);
+	if (w)
+		return w;
+	switch (sched.policy.kind) {
+	case POLICY_NONE: /* a domain is a processor, by its place in the set */
+		return domain < sched_set()->count ? choose_at(sched_set()->processor[domain]) : NULL;
+	case POLICY_NODE_ONLY: /* a node */
+		return choose_on(domain, first);
+	default:
+		for (unsigned i = 0; i < idle.rows && !w; i++)
+			w = choose_on((row + i) % idle.rows, first);
+		return w;
+	}
+}
+
+/* Somebody of that domain sleeps, and has not been chosen. */
+static bool anybody(unsigned domain)
+{
+	unsigned words = (sched_workers() + 63) / 64;
+	bool one = sched.policy.kind == POLICY_NODE_ONLY;
+
+	if (sched.policy.kind == POLICY_NONE) {
+		struct processor *p = domain < sched_set()->count ? sched_set()->processor[domain] : NULL;
+
+		for (unsigned i = 0; p && i < p->seats; i++)
+			if (seat_holder(p, i) && idle_asleep_one(seat_holder(p, i)->index))
+				return true;
+		return false;
+	}
+	for (unsigned row = one ? domain : 0; row < (one ? domain + 1 : idle.rows); row++)
+		for (unsigned i = 0; i < words; i++)
+			if (__atomic_load_n(&idle.mask[(size_t)row * idle.row_words + i], __ATOMIC_SEQ_CST))
+				return true;
+	return false;
+}
+
+/* True: one of that domain searches, or has been woken; false: none of it sleeps. */
+static bool notify(unsigned domain)
+{
+	struct domain *d = &idle.domain[domain];
 	struct worker *self, *w;
 	uint32_t none = 0;
 
 	inject();
-	while (__atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST)) {
+	while (__atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST)) {
 		/* rule A; and of several that notify at once, one is enough */
 		none = 0;
-		if (!__atomic_compare_exchange_n(&idle.searching, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			return;
-		w = choose();
+		if (!__atomic_compare_exchange_n(&d->searching, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return true;
+		w = choose(domain);
 		if (w) {
 			self = worker_self();
 			if (self)
 				stat_add(&self->stats.wakes, 1);
 			wake(w);
-			return;
+			return true;
 		}
 		/*
 		 * All who sleep have been chosen already. But one that went to sleep
 		 * while we counted as a searcher relied on us: it set its bit before
 		 * it read the count, so having lowered that we look for bits again.
 		 */
-		__atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
-		if (!anybody())
-			return;
+		__atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST);
+		if (!anybody(domain))
+			return false;
 	}
+	return false;
+}
+
+/* In which the caller is. */
+static unsigned domain_here(void)
+{
+	struct worker *self = worker_self();
+	struct percpu *a = self ? NULL : percpu_here();
+
+	return self ? self->home->domain : a ? area_processor(a)->domain : 0;
+}
+
+void idle_notify(void)
+{
+	unsigned first;
+
+	if (__builtin_expect(!idle_apart(), 1)) {
+		notify(0);
+		return;
+	}
+	/* whoever searches, in whichever domain, looks for it before he sleeps */
+	if (any_searches())
+		return;
+	first = domain_here();
+	for (unsigned i = 0; i < idle.domains; i++)
+		if (notify((first + i) % idle.domains))
+			return;
+}
+
+void idle_notify_at(struct processor *p)
+{
+	if (idle.rows > 1 && !idle_apart())
+		/* others would leave it to them for a while (POLICY_TAKE) */
+		for (unsigned i = 0; i < p->seats; i++) {
+			struct worker *w = seat_holder(p, i);
+
+			if (w && idle_wake(w))
+				return;
+		}
+	if (!idle_apart() || processor_retired(p))
+		idle_notify();
+	else
+		notify(p->domain);
+}
+
+/*
+ * Where domains are apart, a domain that sleeps as a whole relies on the requests at its
+ * CPUs. A pthread that is not pinned may have taken that of one CPU and pushed on another:
+ * so whoever has lost his, or got something, is told.
+ */
+static void answer_apart(void)
+{
+	struct processor_set *set = sched_set();
+	struct worker *self = worker_self();
+
+	if (self && percpu_cpu() == self->home->cpu) {
+		notify(self->home->domain);
+		return;
+	}
+	for (unsigned i = 0; i < set->count; i++) {
+		struct processor *p = set->processor[i];
+
+		if (!processor_retired(p) &&
+		    (processor_has_work(p) || !__atomic_load_n(&processor_area(p)->request, __ATOMIC_SEQ_CST)))
+			notify(p->domain);
+	}
+}
+
+void idle_answer(void)
+{
+	if (__builtin_expect(!idle_apart(), 1))
+		notify(0);
+	else
+		answer_apart();
 }
 
 bool idle_wake(struct worker *w)
@@ -224,8 +420,7 @@ void idle_tell(void)
 	void (*tell)(void) = __atomic_load_n(&idle_asleep, __ATOMIC_ACQUIRE);
 	unsigned seats = __atomic_load_n(&sched.seats, __ATOMIC_RELAXED);
 
-	if (tell && seats && __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST) == seats &&
-	    !__atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST))
+	if (tell && seats && all_sleeping() == seats && !any_searches())
 		tell();
 }
 
@@ -233,8 +428,7 @@ bool idle_all_asleep(void)
 {
 	struct processor_set *set = sched_set();
 
-	if (__atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST) ||
-	    __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST) != __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST))
+	if (any_searches() || all_sleeping() != __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST))
 		return false;
 	for (unsigned i = 0; i < set->count; i++) {
 		struct processor *p = set->processor[i];
@@ -249,31 +443,73 @@ bool idle_all_asleep(void)
 	return true;
 }
 
-bool idle_search_begin(void)
+bool idle_search_begin(struct worker *w)
 {
-	uint32_t searching = __atomic_load_n(&idle.searching, __ATOMIC_RELAXED);
-	uint32_t busy =
-		__atomic_load_n(&sched.seats, __ATOMIC_RELAXED) - __atomic_load_n(&idle.sleeping, __ATOMIC_RELAXED);
+	struct domain *d = domain_of(w);
+	uint32_t searching = __atomic_load_n(&d->searching, __ATOMIC_RELAXED);
+	uint32_t busy = __atomic_load_n(&d->seats, __ATOMIC_RELAXED) - __atomic_load_n(&d->sleeping, __ATOMIC_RELAXED);
 
 	/* `busy` counts the searchers, and the caller */
 	if (busy > searching)
 		busy -= searching;
 	if (2 * searching >= busy && searching)
 		return false;
-	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&d->searching, 1, __ATOMIC_SEQ_CST);
 	return true;
+}
+
+static bool anything(const struct processor *reach)
+{
+	struct processor_set *set = sched_set();
+
+	for (unsigned i = 0; i < set->count; i++) {
+		struct processor *p = set->processor[i];
+
+		if ((!reach || p->domain == reach->domain || processor_retired(p)) && processor_has_work(p))
+			return true;
+	}
+	return !spill_empty();
 }
 
 /* Without what is pinned: that only its worker can run, which may be blocked for
  * long, and nobody is to search as long as that. */
 bool idle_anything(void)
 {
+	return anything(NULL);
+}
+
+bool idle_anything_for(const struct processor *p)
+{
+	return anything(p);
+}
+
+/* A worker that is awake comes by here, or looks, before long; if not, the monitor does
+ * it: to wake another for the watch whenever one leaves it to run what has come would
+ * cost a wake-up for each event. */
+static bool needs_watch(void)
+{
+	return !__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && idle_io_unwatched();
+}
+
+/* What anybody may take or has to see to, wherever he is. */
+static bool anything_for_all(void)
+{
 	struct processor_set *set = sched_set();
 
+	if (timers_earliest() < __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) || needs_watch() || !spill_empty())
+		return true;
 	for (unsigned i = 0; i < set->count; i++)
-		if (processor_has_work(set->processor[i]))
+		if (processor_retired(set->processor[i]) && processor_has_work(set->processor[i]))
 			return true;
-	return !spill_empty();
+	return false;
+}
+
+/* What its worker found, or was woken for, is left to others: of its domain, if one of them
+ * sleeps; else, what is for all, to all. */
+static void pass_on(unsigned domain)
+{
+	if (!notify(domain) && idle_apart() && anything_for_all())
+		idle_notify();
 }
 
 bool idle_anything_pinned(void)
@@ -284,13 +520,14 @@ bool idle_anything_pinned(void)
 	return false;
 }
 
-/* The last searcher's duty: rule A's other half. True: something is there. */
+/* The last searcher's duty, of its domain: rule A's other half. True: something is there. */
 static bool last_look(struct worker *w)
 {
 	struct processor_set *set = sched_set();
 
 	for (unsigned i = 0; i < set->count; i++)
-		__atomic_store_n(&processor_area(set->processor[i])->request, 1, __ATOMIC_SEQ_CST);
+		if (set->processor[i]->domain == w->home->domain)
+			__atomic_store_n(&processor_area(set->processor[i])->request, 1, __ATOMIC_SEQ_CST);
 	inject();
 	/* in the fallback the areas' locks order the request before the next push */
 	if (percpu_locked)
@@ -299,7 +536,7 @@ static bool last_look(struct worker *w)
 	else
 		barrier_all();
 	stat_add(&w->stats.barriers, 1);
-	return idle_anything();
+	return idle_anything_for(w->home);
 }
 
 /*
@@ -327,14 +564,6 @@ static uint64_t keep_watch(void)
 const struct idle_io *idle_io;
 uint32_t idle_io_waiters __attribute__((aligned(64))), idle_io_watched;
 bool idle_io_monitored;
-
-/* A worker that is awake comes by here, or looks, before long; if not, the monitor does
- * it: to wake another for the watch whenever one leaves it to run what has come would
- * cost a wake-up for each event. */
-static bool needs_watch(void)
-{
-	return !__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && idle_io_unwatched();
-}
 
 void idle_io_begin(void)
 {
@@ -426,8 +655,10 @@ static void sleep_until_woken(struct worker *w)
 		urcu_qsbr_thread_online();
 		idle_io->deliver();
 		__atomic_store_n(&idle_io_watched, 0, __ATOMIC_SEQ_CST);
-		if (!chosen)
+		if (!chosen) {
+			pass_on(w->home->domain);
 			idle_notify();
+		}
 		urcu_qsbr_thread_offline();
 	}
 	if (!chosen)
@@ -445,47 +676,49 @@ static void sleep_until_woken(struct worker *w)
  */
 void idle_search_end(struct worker *w, bool found)
 {
+	struct domain *d = domain_of(w);
 	uint32_t sleeping;
 
-	if (__atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST) != 0 || !found)
+	if (__atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST) != 0 || !found)
 		return;
-	sleeping = __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST);
-	if (sleeping && sleeping == __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST) - 1 && !last_look(w) &&
+	sleeping = __atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST);
+	if (sleeping && sleeping == __atomic_load_n(&d->seats, __ATOMIC_SEQ_CST) - 1 && !last_look(w) &&
 	    timers_earliest() >= __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) && !needs_watch())
 		return;
-	idle_notify();
+	pass_on(w->home->domain);
 }
 
 bool idle_sleep(struct worker *w, bool searching)
 {
+	struct domain *d = domain_of(w);
 	uint64_t since, now;
 	bool last, stay, dismissed;
 
 	__atomic_store_n(&w->wake, WAKE_NO, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&idle.mask[w->index / 64], (uint64_t)1 << w->index % 64, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(mask_word(w), (uint64_t)1 << w->index % 64, __ATOMIC_SEQ_CST);
 	inject();
 	if (searching)
-		last = __atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST) == 0;
+		last = __atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST) == 0;
 	else
-		last = __atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST) == 0;
+		last = __atomic_load_n(&d->searching, __ATOMIC_SEQ_CST) == 0;
 	/* not the last: the one that still searches will look */
 	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w);
 	if (stay && choose_one(w)) {
-		__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+		__atomic_sub_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
 		return true;
 	}
 	/* Else somebody has chosen us meanwhile, and its wake is on the way; or has
 	 * dismissed us, and does not look for what was seen here. */
 	if (stay)
-		idle_notify();
+		pass_on(w->home->domain);
 	since = clock_ns();
 	stat_add(&w->stats.sleeps, 1);
 	idle_tell();
 	sleep_until_woken(w);
 	dismissed = __atomic_exchange_n(&w->dismissed, 0, __ATOMIC_SEQ_CST);
 	if (!dismissed)
-		__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+		__atomic_sub_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
 	now = clock_ns();
 	w->now_ms = sched_age_ms(now);
 	if (now - since < SHORT_SLEEP_NS)
@@ -507,15 +740,15 @@ bool idle_dismiss(struct worker *w, uint32_t seat)
 {
 	uint32_t holds = duty_word(DUTY_HOLDS, seat);
 
-	if (!idle_asleep_one(w->index) || !mask_clear(w->index))
+	if (!idle_asleep_one(w->index) || !mask_clear(w))
 		return false;
 	inject();
 	if (!__atomic_compare_exchange_n(&w->duty, &holds, DUTY_SPARE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-		__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
 		wake(w);
 		return false;
 	}
-	__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&domain_of(w)->sleeping, 1, __ATOMIC_SEQ_CST);
 	inject();
 	/* what it was told before, for a thread that is pinned to it, it did not take for
 	 * its own: the caller looks for such threads now */
@@ -525,7 +758,7 @@ bool idle_dismiss(struct worker *w, uint32_t seat)
 
 void idle_call_to_duty(struct worker *w, uint32_t seat)
 {
-	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&w->counted, 1, __ATOMIC_SEQ_CST);
 	inject();
 	__atomic_store_n(&w->duty, duty_word(DUTY_HOLDS, seat), __ATOMIC_SEQ_CST);
