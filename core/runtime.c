@@ -22,6 +22,7 @@
 #include "core/sched/monitor.h"
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
+#include "core/sched/sleepers.h"
 #include "core/see/reporter.h"
 #include "core/see/stats.h"
 #include "core/thread/lists.h"
@@ -112,7 +113,7 @@ static int start_workers(unsigned n, unsigned spares, bool handoff)
 		for (unsigned p = 0; p < set->count && i < n; p++, i++) {
 			worker_clear(&sched.workers[i], set->processor[p], i, seat);
 			set->processor[p]->seat[seat].holder = &sched.workers[i];
-			idle_add_seat(set->processor[p], 1);
+			sleepers_add_seat(set->processor[p], 1);
 		}
 	for (i = 0; i < n; i++) {
 		r = worker_start(&sched.workers[i]);

@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
@@ -14,6 +11,7 @@
 #include "core/sched/handoff.h"
 #include "core/sched/monitor.h"
 #include "core/sched/sched.h"
+#include "core/sched/sleepers.h"
 #include "rseq/barrier.h"
 #include "rseq/inject.h"
 #include "rseq/section_lock.h"
@@ -23,131 +21,21 @@
 /* A sleep shorter than this was not worth its wake-up. */
 #define SHORT_SLEEP_NS 100000
 #define IO_OVERDUE_NS 1000000
-#define NODES_MOST 1024 /* as the kernel has, and PERCH_TOPOLOGY */
 
-/* Of the workers of one domain. */
-struct domain {
-	uint32_t searching, sleeping, seats;
-} __attribute__((aligned(64)));
-
+/* When a sleeper wakes by itself, for the earliest timer; CLOCK_NEVER: none does. */
 static struct {
-	uint64_t until __attribute__((
-		aligned(64))); /* when a sleeper wakes by itself, for the earliest timer; CLOCK_NEVER: none does */
-	struct domain *domain __attribute__((aligned(64))); /* read mostly, from here on */
-	unsigned domains;
-	/* A bit per worker: sleeps, and nobody has chosen it yet; a row of words for each node, so
-	 * that who wakes somebody finds one of his own node first. */
-	uint64_t *mask;
-	unsigned rows, row_words;
-} idle;
-
-static unsigned domains_of(enum policy_kind kind)
-{
-	switch (kind) {
-	case POLICY_NODE_ONLY:
-		return sched.node_slots;
-	case POLICY_NONE:
-		return (unsigned)percpu_count;
-	default:
-		return 1;
-	}
-}
-
-/* Addresses for all that there may ever be, kept for ever: a pthread that ends looks at
- * the counts (idle_tell), whoever stops the runtime at that moment. */
-static struct domain *map_domains(void)
-{
-	size_t most = percpu_count > NODES_MOST ? (size_t)percpu_count : NODES_MOST;
-	void *at = mmap(NULL, most * sizeof(struct domain), PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
+	uint64_t until;
+} idle __attribute__((aligned(64)));
 
 int idle_start(unsigned workers)
 {
-	size_t line = 64, size;
-
 	idle.until = CLOCK_NEVER;
-	idle.rows = sched.node_slots;
-	idle.row_words = (workers + 511) / 512 * 8; /* whole lines */
-	if (!idle.domain && !(idle.domain = map_domains()))
-		return -ENOMEM;
-	memset(idle.domain, 0, idle.domains * sizeof(*idle.domain));
-	idle.domains = domains_of(sched.policy.kind);
-	memset(idle.domain, 0, idle.domains * sizeof(*idle.domain));
-	size = (size_t)idle.rows * idle.row_words * sizeof(*idle.mask);
-	idle.mask = aligned_alloc(line, size);
-	if (!idle.mask)
-		return -ENOMEM;
-	memset(idle.mask, 0, size);
-	return 0;
+	return sleepers_start(workers);
 }
 
 void idle_stop(void)
 {
-	free(idle.mask);
-	idle.mask = NULL;
-}
-
-bool idle_apart(void)
-{
-	return idle.domains != 1;
-}
-
-/* Who sleeps, or searches, has the home that it had when it began to. */
-static struct processor *home_of(const struct worker *w)
-{
-	return __atomic_load_n(&w->home, __ATOMIC_RELAXED);
-}
-
-static struct domain *domain_of(const struct worker *w)
-{
-	return &idle.domain[home_of(w)->domain];
-}
-
-void idle_add_seat(struct processor *p, int n)
-{
-	__atomic_add_fetch(&idle.domain[p->domain].seats, (uint32_t)n, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&sched.seats, (uint32_t)n, __ATOMIC_SEQ_CST);
-}
-
-static uint32_t all_sleeping(void)
-{
-	uint32_t sum = 0;
-
-	for (unsigned d = 0; d < idle.domains; d++)
-		sum += __atomic_load_n(&idle.domain[d].sleeping, __ATOMIC_SEQ_CST);
-	return sum;
-}
-
-static bool any_searches(void)
-{
-	for (unsigned d = 0; d < idle.domains; d++)
-		if (__atomic_load_n(&idle.domain[d].searching, __ATOMIC_SEQ_CST))
-			return true;
-	return false;
-}
-
-static uint64_t *mask_word(const struct worker *w)
-{
-	return &idle.mask[(size_t)sched_node(home_of(w)) * idle.row_words + w->index / 64];
-}
-
-static bool mask_clear(struct worker *w)
-{
-	uint64_t bit = (uint64_t)1 << w->index % 64;
-
-	return __atomic_fetch_and(mask_word(w), ~bit, __ATOMIC_SEQ_CST) & bit;
-}
-
-/* Unless somebody has chosen it already: from here on it counts as a searcher. */
-static bool choose_one(struct worker *w)
-{
-	if (!mask_clear(w))
-		return false;
-	__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
-	return true;
+	sleepers_stop();
 }
 
 /* By who has chosen it. */
@@ -174,103 +62,10 @@ static void wake_spare(struct worker *w)
 	syscall(SYS_futex, &w->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-bool idle_asleep_one(unsigned worker)
-{
-	struct worker *w = &sched.workers[worker];
-
-	return __atomic_load_n(mask_word(w), __ATOMIC_SEQ_CST) >> worker % 64 & 1;
-}
-
-/*
- * Of those who are at home on that CPU. For a foreign pthread which runs there:
- * what it has made ready lies in the queue of this CPU, and it will soon let go
- * of it, mostly; to wake another CPU costs an interrupt there.
- */
-static struct worker *choose_at(struct processor *p)
-{
-	for (unsigned i = 0; i < p->seats; i++) {
-		struct worker *w = seat_holder(p, i);
-
-		if (!w || !idle_asleep_one(w->index) || !mask_clear(w))
-			continue;
-		if (home_of(w) == p)
-			return w;
-		/* it has moved since, and counts where it is at home now */
-		__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
-		wake(w);
-	}
-	return NULL;
-}
-
-/* One whose home is on that node; `first`: in whose word. */
-static struct worker *choose_on(unsigned node, unsigned first)
-{
-	unsigned words = (sched_workers() + 63) / 64;
-
-	for (unsigned i = 0; i < words; i++) {
-		unsigned at = (first / 64 + i) % words;
-		uint64_t *word = &idle.mask[(size_t)node * idle.row_words + at], bits, bit;
-
-		while ((bits = __atomic_load_n(word, __ATOMIC_SEQ_CST))) {
-			bit = bits & -bits;
-			inject();
-			/* in this row: a bit that is there is of one whose home is here */
-			if (__atomic_fetch_and(word, ~bit, __ATOMIC_SEQ_CST) & bit)
-				return &sched.workers[at * 64 + (unsigned)__builtin_ctzll(bit)];
-		}
-	}
-	return NULL;
-}
-
-/* Choose a sleeper of that domain, of the caller's CPU or node first; NULL: nobody sleeps. */
-static struct worker *choose(unsigned domain)
-{
-	struct worker *self = worker_self(), *w = NULL;
-	struct percpu *a = self ? NULL : percpu_here();
-	struct processor *here = self ? self->home : a ? area_processor(a) : NULL;
-	unsigned row = here ? sched_node(here) : 0, first = self ? self->index : 0;
-
-	if (!self && here && here->domain == domain)
-		w = choose_at(here);
-	if (w)
-		return w;
-	switch (sched.policy.kind) {
-	case POLICY_NONE: /* a domain is a processor, by its place in the set */
-		return domain < sched_set()->count ? choose_at(sched_set()->processor[domain]) : NULL;
-	case POLICY_NODE_ONLY: /* a node */
-		return choose_on(domain, first);
-	default:
-		for (unsigned i = 0; i < idle.rows && !w; i++)
-			w = choose_on((row + i) % idle.rows, first);
-		return w;
-	}
-}
-
-/* Somebody of that domain sleeps, and has not been chosen. */
-static bool anybody(unsigned domain)
-{
-	unsigned words = (sched_workers() + 63) / 64;
-	bool one = sched.policy.kind == POLICY_NODE_ONLY;
-
-	if (sched.policy.kind == POLICY_NONE) {
-		struct processor *p = domain < sched_set()->count ? sched_set()->processor[domain] : NULL;
-
-		for (unsigned i = 0; p && i < p->seats; i++)
-			if (seat_holder(p, i) && idle_asleep_one(seat_holder(p, i)->index))
-				return true;
-		return false;
-	}
-	for (unsigned row = one ? domain : 0; row < (one ? domain + 1 : idle.rows); row++)
-		for (unsigned i = 0; i < words; i++)
-			if (__atomic_load_n(&idle.mask[(size_t)row * idle.row_words + i], __ATOMIC_SEQ_CST))
-				return true;
-	return false;
-}
-
 /* True: one of that domain searches, or has been woken; false: none of it sleeps. */
 static bool notify(unsigned domain)
 {
-	struct domain *d = &idle.domain[domain];
+	struct domain *d = &sleepers.domain[domain];
 	struct worker *self, *w;
 	uint32_t none = 0;
 
@@ -280,8 +75,11 @@ static bool notify(unsigned domain)
 		none = 0;
 		if (!__atomic_compare_exchange_n(&d->searching, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return true;
-		w = choose(domain);
-		if (w) {
+		w = sleepers_take_one(domain);
+		if (w && domain_of(w) != d) { /* it has moved, and counts where it is at home now */
+			__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
+			wake(w);
+		} else if (w) {
 			self = worker_self();
 			if (self)
 				stat_add(&self->stats.wakes, 1);
@@ -294,41 +92,32 @@ static bool notify(unsigned domain)
 		 * it read the count, so having lowered that we look for bits again.
 		 */
 		__atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST);
-		if (!anybody(domain))
+		if (!sleepers_any(domain))
 			return false;
 	}
 	return false;
-}
-
-/* In which the caller is. */
-static unsigned domain_here(void)
-{
-	struct worker *self = worker_self();
-	struct percpu *a = self ? NULL : percpu_here();
-
-	return self ? self->home->domain : a ? area_processor(a)->domain : 0;
 }
 
 void idle_notify(void)
 {
 	unsigned first;
 
-	if (__builtin_expect(!idle_apart(), 1)) {
+	if (__builtin_expect(!sleepers_apart(), 1)) {
 		notify(0);
 		return;
 	}
 	/* whoever searches, in whichever domain, looks for it before he sleeps */
-	if (any_searches())
+	if (sleepers_any_searches())
 		return;
-	first = domain_here();
-	for (unsigned i = 0; i < idle.domains; i++)
-		if (notify((first + i) % idle.domains))
+	first = sleepers_domain_here();
+	for (unsigned i = 0; i < sleepers.domains; i++)
+		if (notify((first + i) % sleepers.domains))
 			return;
 }
 
 void idle_notify_at(struct processor *p)
 {
-	if (idle.rows > 1 && !idle_apart())
+	if (sleepers.rows > 1 && !sleepers_apart())
 		/* others would leave it to them for a while (POLICY_TAKE) */
 		for (unsigned i = 0; i < p->seats; i++) {
 			struct worker *w = seat_holder(p, i);
@@ -336,7 +125,7 @@ void idle_notify_at(struct processor *p)
 			if (w && idle_wake(w))
 				return;
 		}
-	if (!idle_apart() || processor_retired(p))
+	if (!sleepers_apart() || processor_retired(p))
 		idle_notify();
 	else
 		notify(p->domain);
@@ -367,10 +156,15 @@ static void answer_apart(void)
 
 void idle_answer(void)
 {
-	if (__builtin_expect(!idle_apart(), 1))
+	if (__builtin_expect(!sleepers_apart(), 1))
 		notify(0);
 	else
 		answer_apart();
+}
+
+bool idle_asleep_one(unsigned worker)
+{
+	return sleepers_has(&sched.workers[worker]);
 }
 
 bool idle_wake(struct worker *w)
@@ -378,7 +172,7 @@ bool idle_wake(struct worker *w)
 	struct worker *self;
 
 	inject();
-	if (!idle_asleep_one(w->index) || !choose_one(w))
+	if (!idle_asleep_one(w->index) || !sleepers_choose(w))
 		return false; /* awake, or chosen by another: it will look */
 	inject();
 	self = worker_self();
@@ -403,7 +197,7 @@ static void end_watch(uint64_t until)
 void idle_wake_all(void)
 {
 	for (unsigned i = 0; i < sched_workers(); i++) {
-		choose_one(&sched.workers[i]);
+		sleepers_choose(&sched.workers[i]);
 		wake(&sched.workers[i]);
 	}
 }
@@ -420,7 +214,7 @@ void idle_tell(void)
 	void (*tell)(void) = __atomic_load_n(&idle_asleep, __ATOMIC_ACQUIRE);
 	unsigned seats = __atomic_load_n(&sched.seats, __ATOMIC_RELAXED);
 
-	if (tell && seats && all_sleeping() == seats && !any_searches())
+	if (tell && seats && sleepers_count() == seats && !sleepers_any_searches())
 		tell();
 }
 
@@ -428,7 +222,7 @@ bool idle_all_asleep(void)
 {
 	struct processor_set *set = sched_set();
 
-	if (any_searches() || all_sleeping() != __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST))
+	if (sleepers_any_searches() || sleepers_count() != __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST))
 		return false;
 	for (unsigned i = 0; i < set->count; i++) {
 		struct processor *p = set->processor[i];
@@ -508,7 +302,7 @@ static bool anything_for_all(void)
  * sleeps; else, what is for all, to all. */
 static void pass_on(unsigned domain)
 {
-	if (!notify(domain) && idle_apart() && anything_for_all())
+	if (!notify(domain) && sleepers_apart() && anything_for_all())
 		idle_notify();
 }
 
@@ -609,7 +403,7 @@ static void sleep_on_futex(struct worker *w, uint64_t *until)
 		errno = 0;
 		if (syscall(SYS_futex, &w->wake, FUTEX_WAIT_BITSET_PRIVATE, WAKE_NO, *until == CLOCK_NEVER ? NULL : &at,
 			    NULL, FUTEX_BITSET_MATCH_ANY) &&
-		    errno == ETIMEDOUT && choose_one(w)) /* itself */
+		    errno == ETIMEDOUT && sleepers_choose(w)) /* itself */
 			break;
 		/* timed out, but chosen meanwhile: the wake is on the way, or, when
 		 * dismissed, may never come: then somebody else sees to the timers */
@@ -635,7 +429,7 @@ static bool sleep_in_io(struct worker *w, uint64_t until)
 		wake = WAKE_BY_IO;
 		__atomic_compare_exchange_n(&w->wake, &wake, WAKE_NO, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 		if (something)
-			return choose_one(w);
+			return sleepers_choose(w);
 		wake = WAKE_NO;
 	}
 	return false;
@@ -696,7 +490,7 @@ bool idle_sleep(struct worker *w, bool searching)
 
 	__atomic_store_n(&w->wake, WAKE_NO, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(mask_word(w), (uint64_t)1 << w->index % 64, __ATOMIC_SEQ_CST);
+	sleepers_enter(w);
 	inject();
 	if (searching)
 		last = __atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST) == 0;
@@ -704,7 +498,7 @@ bool idle_sleep(struct worker *w, bool searching)
 		last = __atomic_load_n(&d->searching, __ATOMIC_SEQ_CST) == 0;
 	/* not the last: the one that still searches will look */
 	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w);
-	if (stay && choose_one(w)) {
+	if (stay && sleepers_choose(w)) {
 		__atomic_sub_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
 		return true;
 	}
@@ -740,7 +534,7 @@ bool idle_dismiss(struct worker *w, uint32_t seat)
 {
 	uint32_t holds = duty_word(DUTY_HOLDS, seat);
 
-	if (!idle_asleep_one(w->index) || !mask_clear(w))
+	if (!idle_asleep_one(w->index) || !sleepers_take(w))
 		return false;
 	inject();
 	if (!__atomic_compare_exchange_n(&w->duty, &holds, DUTY_SPARE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {

@@ -72,10 +72,6 @@ void idle_notify(void);
 void idle_notify_at(struct processor *p);
 /* The caller has taken a request off its CPU's line, and published (rule C). */
 void idle_answer(void);
-/* Not everybody may take everything: there are several domains. */
-bool idle_apart(void);
-/* One seat more (1), or less (-1), in use. */
-void idle_add_seat(struct processor *p, int n);
 /* Something lies where only this worker looks (a full fence comes before): wake it
  * if it sleeps. True when it did. */
 bool idle_wake(struct worker *w);

@@ -14,6 +14,7 @@
 #include "core/sched/handoff.h"
 #include "core/sched/idle.h"
 #include "core/sched/park.h"
+#include "core/sched/sleepers.h"
 #include "core/sched/steal.h"
 #include "core/sched/timers.h"
 #include "core/sched/turn.h"
@@ -101,7 +102,7 @@ static __attribute__((noinline)) void ready_elsewhere(struct thread *t)
 {
 	static uint32_t turn;
 	struct worker *w = worker_self();
-	struct percpu *a = idle_apart() ? percpu_here() : NULL;
+	struct percpu *a = sleepers_apart() ? percpu_here() : NULL;
 	struct processor *p;
 
 	if (a && w && !processor_retired(w->home))
@@ -177,7 +178,7 @@ void sched_ready(struct thread *t)
  * which is in everybody's reach. If not everybody may have it, by the inbox. */
 static __attribute__((noinline)) void ready_last_slow(struct thread *t, unsigned r)
 {
-	if (r & RING_ASKED && idle_apart()) {
+	if (r & RING_ASKED && sleepers_apart()) {
 		ready_elsewhere(t);
 		idle_answer();
 	} else if (!spill_item((uintptr_t)t)) {

@@ -120,7 +120,7 @@ static unsigned share(unsigned seats, unsigned count, unsigned i)
 }
 
 /* Whose searchers look for it before they sleep (idle.h). */
-static unsigned domain_of(const struct processor *p, unsigned index)
+static unsigned domain_for(const struct processor *p, unsigned index)
 {
 	switch (sched.policy.kind) {
 	case POLICY_NODE_ONLY:
@@ -159,7 +159,7 @@ static int add(const struct topology *t, const struct bitmask *cpus, unsigned co
 			r = -ENOMEM;
 			break;
 		}
-		p->domain = domain_of(p, set->count);
+		p->domain = domain_for(p, set->count);
 		set->processor[set->count++] = p;
 	}
 	victims = r ? NULL : robbed(set, cpus);
