@@ -48,7 +48,8 @@ static struct node *node_of(const struct nodes *nodes, int node)
 	return node >= 0 && (unsigned)node < nodes->count ? &nodes->node[node] : NULL;
 }
 
-/* Of the same node, those after p first, so that not all neighbours fall to the first. */
+/* Of the same node, and of those who may rob p (idle.h); those after p first, so that not all neighbours fall to the
+ * first. */
 static bool wake_neighbour(struct processor *p)
 {
 	const struct nodes *nodes = sched_set()->nodes;
@@ -57,9 +58,12 @@ static bool wake_neighbour(struct processor *p)
 
 	while (own < count && nodes->order[node->begin + own] != p)
 		own++;
-	for (unsigned i = 1; i < count && i <= LOOKS; i++)
-		if (wake_holder(nodes->order[node->begin + (own + i) % count]))
+	for (unsigned i = 1; i < count && i <= LOOKS; i++) {
+		struct processor *q = nodes->order[node->begin + (own + i) % count];
+
+		if (q->domain == p->domain && wake_holder(q))
 			return true;
+	}
 	return false;
 }
 
@@ -77,7 +81,7 @@ void aim_at(struct processor *p, struct thread *t)
 		return;
 	if (!schedules(p) && wake_neighbour(p))
 		return;
-	idle_notify();
+	idle_notify_at(p);
 }
 
 /* ---- which processor ---- */

@@ -15,7 +15,7 @@
  *	                     the nearest it can; if there is none, rule D
  *	nobody does          (the processor is going out of use) the same
  *
- *	Rule D: idle_notify(). So even if all workers of the node are stuck, somebody
+ *	Rule D: idle_notify_at(). So even if all workers of the node are stuck, somebody
  *	searches, and takes the thread after its patience with other nodes (steal.h).
  *
  * Rule E. A worker that has set its bit among the sleepers looks at its home's
