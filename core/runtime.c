@@ -346,7 +346,6 @@ int perch_stop(void)
 	timer_periods_end(false);
 	overflow_stop();
 	set_stop();
-	spill_stop();
 	thread_stop();
 	stack_stop();
 	percpu_stop();

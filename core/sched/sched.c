@@ -470,7 +470,7 @@ void sched_end(void)
 			break;
 		}
 		next = FIBRE_REUSE && !(item & PERCH_TASK_TAG) ? (struct thread *)item : NULL;
-		if (next && !next->stack && next->stack_class == s->class) {
+		if (next && !next->stack && stack_fits(s, next->stack_class)) {
 			/* a new thread can have this stack as it is */
 			s->fn = next->fn;
 			s->thread = next;

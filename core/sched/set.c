@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/sched/sched.h"
+#include "core/thread/group.h"
 #include "numa/cpuset.h"
 #include "numa/described.h"
 #include "numa/tier.h"
@@ -38,7 +39,9 @@ static int find_victims(struct processor *p, const struct processor_set *set, co
 			const struct bitmask *cpus, struct victims **out)
 {
 	struct tier_victim *order = calloc(set->count, sizeof(*order));
-	struct victims *v = calloc(1, sizeof(*v) + set->count * sizeof(v->processor[0])), *was = p->victims;
+	/* with its seats; kept until the stop, even if it comes to nothing */
+	struct victims *v = group_alloc(group_of_node(p->node), sizeof(*v) + set->count * sizeof(v->processor[0]));
+	struct victims *was = p->victims;
 	int n = 0;
 
 	*out = v;
@@ -55,7 +58,6 @@ static int find_victims(struct processor *p, const struct processor_set *set, co
 		append(v, was->processor[i], p);
 	for (unsigned i = 0; i < set->count; i++)
 		append(v, set->processor[i], p);
-	v->older = was;
 	return n < 0 ? n : 0;
 }
 
@@ -70,11 +72,8 @@ static int set_victims(const struct processor_set *set, const struct topology *t
 		r = find_victims(set->processor[n], set, t, cpus, &found[n]);
 		n++;
 	}
-	while (n-- > 0)
-		if (r)
-			free(found[n]);
-		else
-			__atomic_store_n(&set->processor[n]->victims, found[n], __ATOMIC_RELEASE);
+	while (!r && n-- > 0)
+		__atomic_store_n(&set->processor[n]->victims, found[n], __ATOMIC_RELEASE);
 	free(found);
 	return r;
 }
@@ -182,11 +181,15 @@ int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 	if (t) {
 		sched.nodes = (unsigned)t->nodes_present;
 		sched.emulated = t->emulated;
-		spill_start((unsigned)topology_nodes(t) - 1);
-		r = add(t, allowed, count, seats);
+		group_start(t);
+		r = spill_start((unsigned)topology_nodes(t) - 1);
+		if (!r)
+			r = add(t, allowed, count, seats);
 		topology_free(t);
 	}
 	if (r) {
+		spill_stop();
+		group_stop();
 		drop_description();
 		return r;
 	}
@@ -209,6 +212,7 @@ int set_add(const struct bitmask *cpus, unsigned seats_each)
 			: topology_discover_in("", cpus, &r, message, sizeof(message));
 	if (!t)
 		return r ? r : -ENOMEM;
+	group_learn(t);
 	r = add(t, cpus, count, seats_each * count);
 	topology_free(t);
 	return r;
@@ -220,6 +224,8 @@ void set_stop(void)
 
 	for (unsigned i = 0; set && i < set->count; i++)
 		processor_stop(set->processor[i]);
+	spill_stop();
+	group_stop();
 	/* no worker is left that could still read it */
 	sched.set = NULL;
 	drop_description();

@@ -27,9 +27,8 @@ struct processor_set {
 	struct processor *processor[];
 };
 
-/* Whom a processor robs, nearest first: all of the set but itself. */
+/* Whom a processor robs, nearest first: all of the set but itself. On its node. */
 struct victims {
-	struct victims *older;
 	unsigned count;
 	struct processor *processor[];
 };
