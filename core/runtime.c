@@ -22,6 +22,7 @@
 #include "core/sched/monitor.h"
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
+#include "core/see/pages.h"
 #include "core/see/reporter.h"
 #include "core/see/stats.h"
 #include "core/thread/lists.h"
@@ -217,6 +218,7 @@ static int start(const struct perch_config *given)
 		goto threads;
 	overflow_start(current_of_worker);
 	sched.began_ns = clock_ns();
+	pages_forget();
 	io_start();
 	r = resize_start(config.procs, config.workers, (workers + procs - 1) / procs,
 			 config.follow != PERCH_FOLLOW_OFF);

@@ -6,6 +6,7 @@
 
 #include "core/sched/handoff.h"
 #include "core/sched/sched.h"
+#include "core/see/pages.h"
 #include "core/thread/lists.h"
 #include "core/thread/stack.h"
 #include "rseq/counter.h"
@@ -66,6 +67,7 @@ static void gather(struct perch_stats *out)
 	out->handoffs_refused = __atomic_load_n(&handoff_stats.refused, __ATOMIC_RELAXED);
 	out->spares = sched_workers() - sched.seats;
 	stack_count(&out->stacks, &out->stack_bytes);
+	pages_last(&out->pages_placed, &out->pages_misplaced);
 }
 
 int perch_stats_get(struct perch_stats *out)
@@ -82,7 +84,10 @@ int perch_stats_get(struct perch_stats *out)
 
 void stats_print(FILE *f, const struct probe *probe, const struct perch_config *config, uint64_t elapsed_ns)
 {
+	struct perch_numa_pages pages;
+	char text[PAGES_TEXT];
 	struct perch_stats s;
+	int r = pages_verify(&pages);
 
 	gather(&s);
 	fprintf(f,
@@ -92,6 +97,10 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 		config->stack_size);
 	fprintf(f, "perch: topology: %u node%s%s\n", sched.nodes, sched.nodes == 1 ? "" : "s",
 		sched.emulated ? ", emulated" : "");
+	if (r)
+		fprintf(f, "perch: placement: not known: no memory to look at it\n");
+	else if (pages_tell(&pages, text))
+		fprintf(f, "perch: placement: %s\n", text);
 #define LINE(field, unit) fprintf(f, "perch: %-16s %14llu%s\n", #field, (unsigned long long)s.field, unit)
 	LINE(spawned, "");
 	LINE(finished, "");
@@ -119,5 +128,7 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	LINE(spares, "");
 	LINE(stacks, "");
 	LINE(stack_bytes, " bytes");
+	LINE(pages_placed, "");
+	LINE(pages_misplaced, "");
 #undef LINE
 }

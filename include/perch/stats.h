@@ -40,6 +40,9 @@ struct perch_stats {
 	uint64_t spares;           /* pthreads made for that, so far */
 	uint64_t stacks;           /* stacks that exist now */
 	uint64_t stack_bytes;      /* addresses reserved for them */
+	/* perch/numa.h, when the kernel was last asked: */
+	uint64_t pages_placed;    /* in memory, on the node where they belong */
+	uint64_t pages_misplaced; /* in memory, on another */
 };
 
 /* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not
