@@ -39,12 +39,15 @@ static int nodes_here(void)
 
 /* ---- a load: threads start, park, wake, move and end everywhere ---- */
 
-#define CROWD 600
-#define ROUNDS 3
+#define CROWD 300
+#define MANY 7000 /* more than a ring and a fair queue hold */
+
+enum load_size { LIGHT, HEAVY };
 
 static struct {
 	unsigned started, far_stacks, far_descriptors, wrong_pages, looked;
 	bool ask_kernel;
+	enum load_size size;
 	perch_event_t go;
 } load;
 
@@ -147,16 +150,15 @@ static perch_t crowd[CROWD];
 static void *run_load(void *arg)
 {
 	(void)arg;
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < 2; round++) {
 		perch_event_init(&load.go);
 		for (uintptr_t i = 0; i < CROWD; i++)
 			ASSERT_EQ(perch_create(&crowd[i], NULL, one, (void *)i), 0);
-		/* more than a ring and a fair queue hold */
-		for (int i = 0; i < 7000; i++)
+		for (int i = 0; i < (load.size == HEAVY ? MANY : 100); i++)
 			ASSERT_EQ(perch_go(detached, NULL), 0);
 		perch_yield();
 		perch_event_set(&load.go);
-		grow(7);
+		grow(load.size == HEAVY ? 7 : 5);
 		for (int i = 0; i < CROWD; i++)
 			ASSERT_EQ(perch_join(crowd[i], NULL), 0);
 		perch_event_destroy(&load.go);
@@ -164,17 +166,18 @@ static void *run_load(void *arg)
 	return NULL;
 }
 
-static void put_load(void)
+static void put_load(enum load_size size)
 {
 	perch_t t;
 
+	load.size = size;
 	ASSERT_EQ(perch_create(&t, NULL, run_load, NULL), 0);
 	ASSERT_EQ(perch_join(t, NULL), 0);
 	harness_log("%u threads and tasks started, %u asked about", load.started, load.looked);
 	EXPECT_EQ(load.far_stacks, 0);
 	EXPECT_EQ(load.far_descriptors, 0);
 	EXPECT_EQ(load.wrong_pages, 0);
-	EXPECT_GT(load.started, ROUNDS * 7000);
+	EXPECT_GT(load.started, size == HEAVY ? 2 * MANY : 2 * CROWD);
 }
 
 /* ---- by the books ---- */
@@ -209,7 +212,7 @@ TEST_TIMEOUT(what_is_freed_far_away_is_not_given_out_there, 60)
 	setenv("PERCH_TOPOLOGY", text, 1);
 	ASSERT_EQ(perch_start(NULL), 0);
 	EXPECT_TRUE(group_several);
-	put_load();
+	put_load(HEAVY);
 	/* nothing to ask: there are no such nodes */
 	ASSERT_EQ(perch_numa_verify(&pages), 0);
 	EXPECT_EQ(pages.nodes, 2);
@@ -229,7 +232,7 @@ TEST(described_nodes_bind_nothing)
 	setenv("PERCH_TOPOLOGY", text, 1);
 	ASSERT_EQ(harness_forbid("mbind"), 0);
 	ASSERT_EQ(perch_start(NULL), 0);
-	put_load();
+	put_load(LIGHT);
 	ASSERT_EQ(perch_stop(), 0);
 }
 
@@ -247,7 +250,7 @@ TEST(with_one_node_nothing_is_bound)
 	setenv("PERCH_STATS", "1", 1);
 	ASSERT_EQ(perch_start(NULL), 0);
 	EXPECT_FALSE(group_several);
-	put_load();
+	put_load(HEAVY);
 	ASSERT_EQ(perch_numa_verify(&pages), 0);
 	EXPECT_EQ(pages.nodes, 1);
 	EXPECT_EQ(pages.bound, 0);
@@ -293,7 +296,7 @@ TEST_TIMEOUT(no_page_is_on_the_wrong_node, 60)
 	for (int again = 0; again < 2; again++) {
 		load.ask_kernel = true;
 		ASSERT_EQ(perch_start(NULL), 0);
-		put_load();
+		put_load(again ? LIGHT : HEAVY);
 		EXPECT_GT(load.looked, 0);
 		ASSERT_EQ(perch_stats_get(&s), 0);
 		EXPECT_EQ(s.pages_placed, 0); /* nobody has asked yet */
@@ -326,7 +329,7 @@ TEST_TIMEOUT(a_wrong_page_is_counted, 60)
 	if (nodes_here() < 2)
 		SKIP("one node only");
 	ASSERT_EQ(perch_start(NULL), 0);
-	put_load();
+	put_load(LIGHT);
 	/* those of an area on another node than 0, moved there; its policy stays */
 	for (unsigned i = 0; i < sched_set()->count; i++) {
 		if (group_node(group_of_node(sched_set()->processor[i]->node)) == 0)
@@ -348,7 +351,7 @@ static void run_refused(void *arg)
 	setenv("PERCH_STATS", "1", 1);
 	if (harness_refuse(arg) || perch_start(NULL))
 		exit(1);
-	put_load();
+	put_load(LIGHT);
 	if (perch_dump(2) || perch_stop())
 		exit(2);
 }
@@ -382,7 +385,7 @@ TEST_TIMEOUT(a_policy_of_the_process_is_followed, 60)
 		SKIP("one node only");
 	numa_set_interleave_mask(numa_all_nodes_ptr);
 	ASSERT_EQ(perch_start(NULL), 0);
-	put_load();
+	put_load(LIGHT);
 	ASSERT_EQ(perch_numa_verify(&pages), 0);
 	log_pages(&pages);
 	EXPECT_EQ(pages.bound, 0);
@@ -430,7 +433,7 @@ TEST_TIMEOUT(a_full_node_takes_from_the_nearest_and_it_is_counted, 100)
 	ASSERT_EQ(numa_sched_setaffinity(0, cpus), 0);
 	fill(node);
 	ASSERT_EQ(perch_start(NULL), 0);
-	put_load();
+	put_load(LIGHT);
 	ASSERT_EQ(perch_numa_verify(&pages), 0);
 	log_pages(&pages);
 	EXPECT_EQ(pages.bound, 1);
