@@ -24,6 +24,7 @@
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
 #include "core/sched/sleepers.h"
+#include "core/see/pages.h"
 #include "core/see/reporter.h"
 #include "core/see/stats.h"
 #include "core/thread/lists.h"
@@ -222,6 +223,7 @@ static int start(const struct perch_config *given)
 		goto threads;
 	overflow_start(current_of_worker);
 	sched.began_ns = clock_ns();
+	pages_forget();
 	io_start();
 	r = resize_start(config.procs, config.workers, (workers + procs - 1) / procs,
 			 config.follow != PERCH_FOLLOW_OFF);
@@ -351,7 +353,6 @@ int perch_stop(void)
 	timer_periods_end(false);
 	overflow_stop();
 	set_stop();
-	spill_stop();
 	thread_stop();
 	stack_stop();
 	percpu_stop();

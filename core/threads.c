@@ -259,7 +259,7 @@ static __attribute__((noinline)) void *run_inline(struct worker *w, struct threa
 		self->stack->pins_below = self->stack->pins;
 	}
 	t->stack_class = self->stack_class;
-	t->node = self->node;
+	t->stack_home = self->stack_home;
 	t->arg = &call;
 	w->current = t;
 	if (!__builtin_setjmp(call.resume)) {

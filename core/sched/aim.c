@@ -5,6 +5,7 @@
 #include "core/sched/idle.h"
 #include "core/sched/nodes.h"
 #include "core/sched/sched.h"
+#include "core/thread/group.h"
 #include "core/thread/stack.h"
 #include "rseq/inject.h"
 
@@ -141,34 +142,40 @@ struct processor *aim_cpu(int cpu)
 
 /* ---- threads that are woken ---- */
 
-/* Where this runs; -1: no processor is there, so nothing can be queued here. */
-static int here(const struct worker *self)
+/* Where this runs; NULL: no processor is there, so nothing can be queued here. */
+static const struct processor *here(const struct worker *self)
 {
 	struct percpu *a;
 
 	if (self)
-		return self->home->node;
+		return self->home;
 	a = percpu_here();
-	return a ? area_processor(a)->node : -1;
+	return a ? area_processor(a) : NULL;
 }
 
-/* It was left where it first ran, with its stack, if that is in use: its caches may know it. */
-static struct processor *home_of(const struct thread *t, int node)
+static bool is_of(const struct processor *p, uint32_t group)
 {
-	struct processor *p = aim_cpu((int)t->stack->cpu);
+	return p && group_of_node(p->node) == group;
+}
 
-	return p && p->node == node ? p : aim_node(node);
+/* Where it first ran, with its stack, if that is in use: its caches may know it. Nodes that
+ * share a group's number (group.h) count as one; else it is the node's number. */
+static struct processor *home_of(const struct thread *t, uint32_t group)
+{
+	struct processor *p = aim_cpu(t->stack->cpu);
+
+	return is_of(p, group) ? p : aim_node((int)group);
 }
 
 bool aim_home(struct thread *t)
 {
 	struct worker *self = worker_self();
-	int node = (int)t->node - 1;
+	uint32_t group = (uint32_t)t->stack_home - 1;
 	struct processor *p;
 
-	if (node < 0 || !(t->flags & THREAD_STARTED) || node == here(self))
+	if (!t->stack_home || !(t->flags & THREAD_STARTED) || is_of(here(self), group))
 		return false;
-	p = __atomic_load_n(&sched.wake_home, __ATOMIC_RELAXED) ? home_of(t, node) : NULL;
+	p = __atomic_load_n(&sched.wake_home, __ATOMIC_RELAXED) ? home_of(t, group) : NULL;
 	if (self)
 		stat_add(p ? &self->stats.wakes_home : &self->stats.wakes_across, 1);
 	else

@@ -358,11 +358,6 @@ TURN_INLINE uintptr_t next_item(struct worker *w)
 	return __builtin_expect(worker_has_pinned(w), 0) ? pinned_take(w) : 0;
 }
 
-static uint8_t node_byte(unsigned node)
-{
-	return node < UINT8_MAX ? (uint8_t)(node + 1) : 0;
-}
-
 /* Give a new thread its stack. */
 static bool dress(struct worker *w, struct thread *t)
 {
@@ -374,7 +369,7 @@ static bool dress(struct worker *w, struct thread *t)
 	s->thread = t;
 	s->cpu = (uint16_t)w->home->cpu;
 	t->stack = s;
-	t->node = node_byte(s->node);
+	t->stack_home = (uint8_t)s->home;
 	thread_set_flag(t, THREAD_STARTED);
 	fibre_new(s);
 	t->sp = switch_prepare(stack_top(s));
@@ -489,7 +484,7 @@ void sched_end(void)
 	struct worker *w = worker_self();
 	struct thread *t = w->current, *next;
 	struct stack *s = t->stack;
-	uint8_t node = t->node;
+	uint8_t home = t->stack_home;
 	uintptr_t item;
 	void *nowhere;
 
@@ -510,12 +505,12 @@ void sched_end(void)
 			break;
 		}
 		next = FIBRE_REUSE && !(item & PERCH_TASK_TAG) ? (struct thread *)item : NULL;
-		if (next && !next->stack && next->stack_class == s->class) {
+		if (next && !next->stack && stack_fits(s, next->stack_class)) {
 			/* a new thread can have this stack as it is */
 			s->fn = next->fn;
 			s->thread = next;
 			next->stack = s;
-			next->node = node;
+			next->stack_home = home;
 			thread_set_flag(next, THREAD_STARTED);
 			w->current = next;
 			perch_stack_limit = stack_limit(s, s->class);

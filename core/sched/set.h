@@ -29,14 +29,14 @@ struct processor_set {
 	struct processor *processor[];
 };
 
-/* Whom a processor robs, tiers (numa/tier.h) ascending: all of the set but itself. */
+/* Whom a processor robs, tiers (numa/tier.h) ascending: all of the set but itself. On
+ * its node. */
 struct victim {
 	struct processor *processor;
 	int tier; /* far just if it is of another node than the robber */
 };
 
 struct victims {
-	struct victims *older;
 	unsigned count;
 	struct victim victim[];
 };

@@ -53,6 +53,9 @@ struct perch_stats {
 	/* on machines with several nodes, of threads that were woken from a node other than their stack's: */
 	uint64_t wakes_home;   /* left for a processor of their own node */
 	uint64_t wakes_across; /* queued where they were woken */
+	/* perch/numa.h, when the kernel was last asked: */
+	uint64_t pages_placed;    /* in memory, on the node where they belong */
+	uint64_t pages_misplaced; /* in memory, on another */
 };
 
 /* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not
