@@ -77,6 +77,37 @@ int argument_directory(const char *argument, const char *value, char **directory
 	return access(*directory, W_OK | X_OK) ? argument_bad(argument, strerror(errno)) : 0;
 }
 
+static int no_such_word(const char *argument, const char *word, const char *kind, const char *const *names, int count)
+{
+	char message[400];
+	size_t used = (size_t)snprintf(message, sizeof(message), "no %s '%.40s'; there are", kind, word);
+
+	for (int i = 0; i < count && used < sizeof(message); i++)
+		used += (size_t)snprintf(message + used, sizeof(message) - used, "%s %s", i ? "," : "", names[i]);
+	return argument_bad(argument, message);
+}
+
+int argument_words(const char *argument, char *list, const char *kind, const char *const *names, int count,
+		   bool *chosen)
+{
+	char *next;
+
+	memset(chosen, 0, (size_t)count * sizeof(*chosen));
+	for (char *word = list; word; word = next) {
+		int i = 0;
+
+		next = strchr(word, ',');
+		if (next)
+			*next++ = 0;
+		while (i < count && strcmp(names[i], word))
+			i++;
+		if (i == count)
+			return no_such_word(argument, word, kind, names, count);
+		chosen[i] = true;
+	}
+	return 0;
+}
+
 unsigned argument_cpus(void)
 {
 	cpu_set_t cpus;

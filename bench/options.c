@@ -62,30 +62,6 @@ void options_list(void)
 		printf("    %-10s %s\n", backend_names[i], backend_what[i]);
 }
 
-static int parse_backends(struct options *o, const char *argument, char *list)
-{
-	char message[160], *next;
-
-	memset(o->backend, 0, sizeof(o->backend));
-	o->backend_named = true;
-	for (char *word = list; word; word = next) {
-		int i = 0;
-
-		next = strchr(word, ',');
-		if (next)
-			*next++ = 0;
-		while (i < BACKENDS && strcmp(backend_names[i], word))
-			i++;
-		if (i == BACKENDS) {
-			snprintf(message, sizeof(message),
-				 "no backend '%.40s'; there are serial, perch, pthread, omp, libomp, go", word);
-			return argument_bad(argument, message);
-		}
-		o->backend[i] = true;
-	}
-	return 0;
-}
-
 static int parse_file(struct options *o, const char *argument, const char *value)
 {
 	struct stat st;
@@ -109,8 +85,10 @@ static int parse_value(struct options *o, const char *argument, size_t name_leng
 #define IS(name) (name_length == sizeof(name) - 1 && !strncmp(argument, name, name_length))
 	unsigned number;
 
-	if (IS("--backend"))
-		return parse_backends(o, argument, value);
+	if (IS("--backend")) {
+		o->backend_named = true;
+		return argument_words(argument, value, "backend", backend_names, BACKENDS, o->backend);
+	}
 	if (IS("--workers"))
 		return argument_workers(argument, value, o->workers, &o->workers_listed);
 	if (IS("--file"))
