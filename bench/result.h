@@ -7,7 +7,7 @@
 
 #include "bench/workload/catalogue.h"
 
-#define METRICS_MOST 32
+#define METRICS_MOST 40
 #define RUN_EXTRA_MOST 4
 
 struct metric {

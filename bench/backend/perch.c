@@ -98,7 +98,7 @@ static void report(struct measurement *m, double loops)
 		measure_emit(m, "ns_per_forced_reveal", "ns", "lower",
 			     (double)(after.forced_ns - before.forced_ns) / forced);
 	if (m->tiers)
-		perch_report_tiers(m, &before, &after, loops);
+		perch_report_tiers(m, &before, &after);
 }
 
 /* The pointer form. */

@@ -2,7 +2,6 @@
 #include "bench/backend/perch_numa.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +81,9 @@ int perch_bench_placement(struct placement *p)
 
 #ifdef PERCH_TIERS
 
+/* Siblings, same cache, same node. */
+#define TIERS_HOME 3
+
 int perch_set_policy(struct perch_config *config, const char *name)
 {
 	static const struct {
@@ -102,23 +104,15 @@ int perch_set_policy(struct perch_config *config, const char *name)
 	return -EINVAL;
 }
 
-void perch_report_tiers(struct measurement *m, const struct perch_stats *before, const struct perch_stats *after,
-			double loops)
+void perch_report_tiers(struct measurement *m, const struct perch_stats *before, const struct perch_stats *after)
 {
-	static const char *const near[] = {"sibling", "cache", "node"};
 	double all = 0, home = 0;
-	char name[40];
 
 	for (int tier = 0; tier < PERCH_TIERS; tier++) {
-		double stolen = (double)(after->stolen_by_tier[tier] - before->stolen_by_tier[tier]) / loops;
+		double stolen = (double)(after->stolen_by_tier[tier] - before->stolen_by_tier[tier]);
 
-		if (tier < 3)
-			snprintf(name, sizeof(name), "stolen_%s", near[tier]);
-		else
-			snprintf(name, sizeof(name), "stolen_far%d", tier - 2);
-		measure_emit(m, name, "1", "lower", stolen);
 		all += stolen;
-		home += tier < 3 ? stolen : 0;
+		home += tier < TIERS_HOME ? stolen : 0;
 	}
 	if (all > 0)
 		measure_emit(m, "percent_stolen_home", "%", "higher", 100 * home / all);
@@ -133,10 +127,11 @@ int perch_set_policy(struct perch_config *config, const char *name)
 	return -ENOTSUP;
 }
 
-void perch_report_tiers(struct measurement *m, const struct perch_stats *before, const struct perch_stats *after,
-			double loops)
+void perch_report_tiers(struct measurement *m, const struct perch_stats *before, const struct perch_stats *after)
 {
-	measure_emit(m, "stolen", "1", "lower", (double)(after->stolen - before->stolen) / loops);
+	(void)m;
+	(void)before;
+	(void)after;
 }
 
 #endif

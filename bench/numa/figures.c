@@ -45,9 +45,9 @@ static int put(struct chart *chart, const char *name, const char *column, const 
 
 /* Tiers in their order, also where the first case has none of some. */
 static const char *const tiers[][2] = {
-	{"stolen_sibling", "SMT sibling"},  {"stolen_cache", "same cache"},     {"stolen_node", "same node"},
-	{"stolen_far1", "nearest node(s)"}, {"stolen_far2", "2nd distance"},    {"stolen_far3", "3rd distance"},
-	{"stolen_far4", "4th distance"},    {"stolen_far5", "5th and farther"},
+	{"stolen_tier0", "SMT sibling"},     {"stolen_tier1", "same cache"},      {"stolen_tier2", "same node"},
+	{"stolen_tier3", "nearest node(s)"}, {"stolen_tier4", "2nd distance"},    {"stolen_tier5", "3rd distance"},
+	{"stolen_tier6", "4th distance"},    {"stolen_tier7", "5th and farther"},
 };
 
 static int take_stolen(const struct figures *f, struct chart *chart, const struct row *row)
