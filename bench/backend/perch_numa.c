@@ -79,8 +79,6 @@ int perch_bench_placement(struct placement *p)
 	return r;
 }
 
-#ifdef PERCH_TIERS
-
 /* Siblings, same cache, same node. */
 #define TIERS_HOME 3
 
@@ -117,21 +115,3 @@ void perch_report_tiers(struct measurement *m, const struct perch_stats *before,
 	if (all > 0)
 		measure_emit(m, "percent_stolen_home", "%", "higher", 100 * home / all);
 }
-
-#else /* one policy, not counted by tier */
-
-int perch_set_policy(struct perch_config *config, const char *name)
-{
-	(void)config;
-	(void)name;
-	return -ENOTSUP;
-}
-
-void perch_report_tiers(struct measurement *m, const struct perch_stats *before, const struct perch_stats *after)
-{
-	(void)m;
-	(void)before;
-	(void)after;
-}
-
-#endif

@@ -11,8 +11,7 @@ struct perch_stats;
 int perch_bench_loop(struct memory_loop *l);
 int perch_bench_placement(struct placement *p);
 
-/* The stealing policy of a name, as PERCH_STEAL takes it, into the configuration. 0; -EINVAL;
- * -ENOTSUP: this perch has but one. */
+/* The stealing policy of a name, as PERCH_STEAL takes it, into the configuration. 0; -EINVAL. */
 int perch_set_policy(struct perch_config *config, const char *name);
 /* Which share of the threads that were stolen came from the own node. */
 void perch_report_tiers(struct measurement *m, const struct perch_stats *before, const struct perch_stats *after);
