@@ -45,8 +45,10 @@ static int find_column(struct chart *chart, const char *name)
 		i++;
 	if (i == CHART_COLUMNS_MOST)
 		return -E2BIG;
-	if (i == chart->columns)
+	if (i == chart->columns) {
 		snprintf(chart->column[chart->columns++], sizeof(chart->column[0]), "%s", name);
+		chart->colour[i] = i;
+	}
 	return i;
 }
 
@@ -85,16 +87,26 @@ static void put_text(FILE *to, const char *text)
 		fputc(*text == '"' || *text == '\\' || *text == '`' || (unsigned char)*text < ' ' ? '?' : *text, to);
 }
 
+static const char *kind_says(const struct chart *chart)
+{
+	if (!strcmp(chart->of.kind, "real"))
+		return "real machine";
+	if (!strcmp(chart->of.kind, "VM"))
+		return "VM, not real hardware";
+	return "EMULATED: the nodes are only described, times are not theirs";
+}
+
+/* Three lines over the whole picture, not only over its axes: machines have long names. */
 static void put_head(FILE *to, const struct chart *chart)
 {
-	fputs("# gnuplot script, data and all: run it where it lies\nset title \"", to);
+	fputs("# gnuplot script, data and all: run it where it lies\nset label 1 \"", to);
 	put_text(to, chart->title);
 	if (chart->workers)
 		fprintf(to, ", %u worker%s", chart->workers, chart->workers == 1 ? "" : "s");
-	fprintf(to, "\\n%s%s: ", !strcmp(chart->of.kind, "real") ? "" : "NOT REAL HARDWARE, ",
-		!strcmp(chart->of.kind, "real") ? "real machine" : chart->of.kind);
+	fprintf(to, "\" at screen 0.5,0.965 center noenhanced font \",15\"\nset label 2 \"%s\"", kind_says(chart));
+	fputs(" at screen 0.5,0.92 center noenhanced\nset label 3 \"", to);
 	put_text(to, chart->of.machine);
-	fputs("\" noenhanced\n", to);
+	fputs("\" at screen 0.5,0.88 center noenhanced font \",10\"\nset tmargin at screen 0.84\n", to);
 }
 
 static void put_figure(FILE *to, const struct chart_cell *cell, double value)
@@ -124,7 +136,7 @@ static void put_bars_data(FILE *to, const struct chart *chart)
 		fputc('"', to);
 		put_text(to, chart->row[i]);
 		if (chart->form == CHART_STACKED && !(sum > 0))
-			fputs(" (none)", to);
+			fputs(" (no steals)", to);
 		fputc('"', to);
 		for (int j = 0; j < chart->columns; j++) {
 			const struct chart_cell *cell = &chart->cell[i][j];
@@ -154,14 +166,21 @@ static void put_bars(FILE *to, const struct chart *chart)
 	put_bars_data(to, chart);
 	fputs("set style data histogram\nset style fill solid border rgb \"#444444\"\nset boxwidth 0.9\n", to);
 	fputs(stacked ? "set style histogram rowstacked\nset yrange [0:100]\n"
-		      : "set style histogram errorbars gap 1.5 lw 1\nset yrange [0:*]\nset errorbars 0.5\n",
+		      : "set style histogram errorbars gap 1.5 lw 1\nset errorbars 0.5\n",
 	      to);
+	if (!stacked)
+		fputs(*chart->unit == '%' ? "set yrange [0:105]\n" : "set yrange [0:*]\n", to);
 	fputs("set key outside right top vertical Left reverse noenhanced\nset grid ytics\nset ylabel \"", to);
 	put_text(to, chart->unit);
 	fputs("\" noenhanced\nset xlabel \"", to);
 	put_text(to, chart->rows_are);
-	fprintf(to, "\" noenhanced\nset xtics nomirror noenhanced %s\n", chart->rows > 3 ? "rotate by -35 left" : "");
-	fputs("set bmargin 8\nset tmargin 4\nplot", to);
+	fprintf(to, "\" noenhanced\nset xtics nomirror noenhanced %s\n",
+		chart->rows > 8   ? "rotate by -50 left font \",10\""
+		: chart->rows > 3 ? "rotate by -35 left font \",11\""
+				  : "");
+	if (chart->rows > 3)
+		fprintf(to, "set bmargin %d\n", chart->rows > 8 ? 11 : 9);
+	fputs("plot", to);
 	for (int j = 0; j < chart->columns; j++) {
 		int c = stacked ? j + 2 : 3 * j + 2;
 
@@ -169,7 +188,7 @@ static void put_bars(FILE *to, const struct chart *chart)
 			fprintf(to, "%s $data using %d:xtic(1)", j ? "," : "", c);
 		else
 			fprintf(to, "%s $data using %d:%d:%d:xtic(1)", j ? "," : "", c, c + 1, c + 2);
-		fprintf(to, " linecolor rgb \"%s\" title \"", colours[j % COLOURS]);
+		fprintf(to, " linecolor rgb \"%s\" title \"", colours[chart->colour[j] % COLOURS]);
 		put_text(to, chart->column[j]);
 		fputc('"', to);
 	}
@@ -211,7 +230,10 @@ static void put_table(FILE *to, const struct chart *chart)
 	fprintf(to, "set palette defined (0 \"#f7fbff\", 1 \"#6baed6\")\nset cbrange [%.6g:%.6g]\nset cblabel \"",
 		least * 0.98, most * 1.02);
 	put_text(to, chart->unit);
-	fputs("\" noenhanced\nunset key\nset tmargin 4\nset style fill solid border rgb \"#ffffff\"\n", to);
+	/* square, as large as it has entries */
+	fputs("\" noenhanced\nunset key\nset size ratio -1\nset style fill solid border rgb "
+	      "\"#ffffff\"\n",
+	      to);
 	fprintf(to,
 		"plot $data using 1:2:(0.5):(0.5):3 with boxxyerror linecolor palette, "
 		"$data using 1:2:(sprintf(\"%%.%df\", $3)) with labels\n",

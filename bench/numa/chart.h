@@ -32,6 +32,7 @@ struct chart {
 	char title[160], rows_are[60], columns_are[60], unit[60];
 	char row[CHART_ROWS_MOST][64], column[CHART_COLUMNS_MOST][48];
 	int rows, columns;
+	int colour[CHART_COLUMNS_MOST]; /* of a column: the same when others are dropped */
 	struct chart_cell cell[CHART_ROWS_MOST][CHART_COLUMNS_MOST];
 	struct row of;    /* the first that was put in: the machine */
 	unsigned workers; /* 0: not to be said */

@@ -204,6 +204,7 @@ static void drop_empty_columns(struct chart *chart)
 			continue;
 		for (int i = 0; i < chart->rows; i++)
 			chart->cell[i][kept] = chart->cell[i][j];
+		chart->colour[kept] = chart->colour[j];
 		memmove(chart->column[kept], chart->column[j], sizeof(chart->column[0]));
 		kept++;
 	}
