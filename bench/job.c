@@ -12,7 +12,8 @@
 
 static void progress(const struct job *job, const struct run *run, int round)
 {
-	if (!isatty(STDERR_FILENO))
+	/* a guest's console is a terminal too, but one that goes into a file */
+	if (!isatty(STDERR_FILENO) || !getenv("TERM"))
 		return;
 	if (!run) {
 		fprintf(stderr, "\r\033[K");

@@ -205,7 +205,11 @@ static void put_names(FILE *to, const char *axis, const char *names, size_t step
 	}
 	fprintf(to, ")\nset %slabel \"", axis);
 	put_text(to, are);
-	fprintf(to, "\" noenhanced\nset %srange [-0.5:%d.5]%s\n", axis, count - 1, *axis == 'y' ? " reverse" : "");
+	/* the first row on top */
+	if (*axis == 'y')
+		fprintf(to, "\" noenhanced\nset yrange [%d.5:-0.5]\n", count - 1);
+	else
+		fprintf(to, "\" noenhanced\nset xrange [-0.5:%d.5]\n", count - 1);
 }
 
 static void put_table(FILE *to, const struct chart *chart)

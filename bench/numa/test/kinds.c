@@ -49,7 +49,7 @@ static void write_file(const char *root, const char *directory, const char *file
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s/", root, directory);
-	for (slash = path + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+	for (slash = path + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = 0;
 		mkdir(path, 0777);
 		*slash = '/';
