@@ -2,15 +2,11 @@
 #include "bench/options.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define REPEAT_DEFAULT 5
-#define REPEAT_MOST 1000
 
 const char *const backend_names[BACKENDS] = {"serial", "perch", "pthread", "omp", "libomp", "go"};
 
@@ -66,110 +62,22 @@ void options_list(void)
 		printf("    %-10s %s\n", backend_names[i], backend_what[i]);
 }
 
-static int bad(const char *argument, const char *what)
-{
-	fprintf(stderr, "bench: %s: %s\n", argument, what);
-	return -EINVAL;
-}
-
-/* Decimal digits only, least to most. */
-static int parse_number(const char *text, unsigned least, unsigned most, unsigned *number)
-{
-	unsigned long value;
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return -EINVAL;
-	errno = 0;
-	value = strtoul(text, &end, 10);
-	if (errno || *end || value < least || value > most)
-		return -EINVAL;
-	*number = (unsigned)value;
-	return 0;
-}
-
-static int parse_backends(struct options *o, const char *argument, char *list)
-{
-	char message[160], *next;
-
-	memset(o->backend, 0, sizeof(o->backend));
-	o->backend_named = true;
-	for (char *word = list; word; word = next) {
-		int i = 0;
-
-		next = strchr(word, ',');
-		if (next)
-			*next++ = 0;
-		while (i < BACKENDS && strcmp(backend_names[i], word))
-			i++;
-		if (i == BACKENDS) {
-			snprintf(message, sizeof(message),
-				 "no backend '%.40s'; there are serial, perch, pthread, omp, libomp, go", word);
-			return bad(argument, message);
-		}
-		o->backend[i] = true;
-	}
-	return 0;
-}
-
-static int parse_workers(struct options *o, const char *argument, char *list)
-{
-	char message[160], *next;
-
-	o->workers_listed = 0;
-	for (char *word = list; word; word = next) {
-		unsigned *into = &o->workers[o->workers_listed];
-
-		next = strchr(word, ',');
-		if (next)
-			*next++ = 0;
-		if (o->workers_listed == WORKERS_LISTED_MOST)
-			return bad(argument, "more than 32 numbers");
-		if (parse_number(word, 1, WORKERS_MOST, into)) {
-			snprintf(message, sizeof(message), "'%.40s' is not a number from 1 to %d", word, WORKERS_MOST);
-			return bad(argument, message);
-		}
-		for (int i = 0; i < o->workers_listed; i++)
-			if (o->workers[i] == *into)
-				return bad(argument, "a number of workers is there twice");
-		o->workers_listed++;
-	}
-	return 0;
-}
-
-/* `bazel run` changes directory; a relative path is meant from where the user is. */
-static char *user_path(const char *path)
-{
-	const char *from = getenv("BUILD_WORKING_DIRECTORY");
-	char *whole;
-
-	if (*path == '/' || !from)
-		return strdup(path);
-	return asprintf(&whole, "%s/%s", from, path) < 0 ? NULL : whole;
-}
-
 static int parse_file(struct options *o, const char *argument, const char *value)
 {
 	struct stat st;
 
-	o->file = user_path(value);
-	if (!*value || !o->file || access(o->file, R_OK) || stat(o->file, &st))
-		return bad(argument, *value ? strerror(errno) : "no path given");
-	if (S_ISDIR(st.st_mode))
-		return bad(argument, "is a directory, not a text");
-	if (S_ISREG(st.st_mode) && st.st_size == 0)
-		return bad(argument, "is empty: no lines to sort");
-	return 0;
-}
+	char *path = argument_path(value);
 
-static int parse_output(struct options *o, const char *argument, const char *value)
-{
-	o->output = user_path(value);
-	if (!*value || !o->output)
-		return bad(argument, "no directory given");
-	if (mkdir(o->output, 0777) && errno != EEXIST)
-		return bad(argument, strerror(errno));
-	return access(o->output, W_OK | X_OK) ? bad(argument, strerror(errno)) : 0;
+	if (!*value || !path || access(path, R_OK) || stat(path, &st) || asprintf(&o->file, "--file=%s", path) < 0) {
+		free(path);
+		return argument_bad(argument, *value ? strerror(errno) : "no path given");
+	}
+	free(path);
+	if (S_ISDIR(st.st_mode))
+		return argument_bad(argument, "is a directory, not a text");
+	if (S_ISREG(st.st_mode) && st.st_size == 0)
+		return argument_bad(argument, "is empty: no lines to sort");
+	return 0;
 }
 
 static int parse_value(struct options *o, const char *argument, size_t name_length, char *value)
@@ -177,28 +85,30 @@ static int parse_value(struct options *o, const char *argument, size_t name_leng
 #define IS(name) (name_length == sizeof(name) - 1 && !strncmp(argument, name, name_length))
 	unsigned number;
 
-	if (IS("--backend"))
-		return parse_backends(o, argument, value);
+	if (IS("--backend")) {
+		o->backend_named = true;
+		return argument_words(argument, value, "backend", backend_names, BACKENDS, o->backend);
+	}
 	if (IS("--workers"))
-		return parse_workers(o, argument, value);
+		return argument_workers(argument, value, o->workers, &o->workers_listed);
 	if (IS("--file"))
 		return parse_file(o, argument, value);
 	if (IS("--output"))
-		return parse_output(o, argument, value);
+		return argument_directory(argument, value, &o->output);
 	if (IS("--size"))
-		return size_parse(value, &o->size) ? bad(argument, "the sizes are small, medium, large") : 0;
+		return size_parse(value, &o->size) ? argument_bad(argument, "the sizes are small, medium, large") : 0;
 	if (IS("--repeat")) {
-		if (parse_number(value, 1, REPEAT_MOST, &number))
-			return bad(argument, "must be a number from 1 to 1000");
+		if (argument_number(value, 1, REPEAT_MOST, &number))
+			return argument_bad(argument, "must be a number from 1 to 1000");
 		o->repeat = (int)number;
 		return 0;
 	}
 	if (IS("--format")) {
 		o->json = !strcmp(value, "json");
-		return o->json || !strcmp(value, "table") ? 0 : bad(argument, "the formats are table, json");
+		return o->json || !strcmp(value, "table") ? 0 : argument_bad(argument, "the formats are table, json");
 	}
 #undef IS
-	return bad(argument, "no such option; see --help");
+	return argument_bad(argument, "no such option; see --help");
 }
 
 static int parse_workload(struct options *o, const char *name)
@@ -210,26 +120,26 @@ static int parse_workload(struct options *o, const char *name)
 	if (w) {
 		for (int i = 0; i < o->workloads; i++)
 			if (o->workload[i] == w)
-				return bad(name, "this workload is named twice");
+				return argument_bad(name, "this workload is named twice");
 		o->workload[o->workloads++] = w;
 		return 0;
 	}
 	used = (size_t)snprintf(message, sizeof(message), "no such workload; there are");
 	for (size_t i = 0; i < workload_info_count && used < sizeof(message); i++)
 		used += (size_t)snprintf(message + used, sizeof(message) - used, " %s", workload_infos[i].name);
-	return bad(name, message);
+	return argument_bad(name, message);
 }
 
 static void defaults(struct options *o)
 {
-	cpu_set_t cpus;
+	unsigned cpus = argument_cpus();
 
 	memset(o, 0, sizeof(*o));
 	o->repeat = REPEAT_DEFAULT;
 	o->size = SIZE_MEDIUM;
 	o->workers[o->workers_listed++] = 1;
-	if (!sched_getaffinity(0, sizeof(cpus), &cpus) && CPU_COUNT(&cpus) > 1)
-		o->workers[o->workers_listed++] = (unsigned)CPU_COUNT(&cpus);
+	if (cpus > 1)
+		o->workers[o->workers_listed++] = cpus;
 }
 
 static int parse_one(struct options *o, char *argument)
@@ -249,10 +159,10 @@ static int parse_one(struct options *o, char *argument)
 		return 0;
 	}
 	if (!equals)
-		return bad(argument, "no such option, or its =VALUE is missing; see --help");
+		return argument_bad(argument, "no such option, or its =VALUE is missing; see --help");
 	value = strdup(equals + 1);
 	if (!value)
-		return bad(argument, strerror(ENOMEM));
+		return argument_bad(argument, strerror(ENOMEM));
 	r = parse_value(o, argument, (size_t)(equals - argument), value);
 	free(value);
 	return r;
@@ -275,6 +185,6 @@ int options_parse(struct options *o, int argc, char **argv)
 	for (int i = 0; i < o->workloads; i++)
 		sorts |= !strcmp(o->workload[i]->name, "sort");
 	if (o->file && !sorts)
-		return bad("--file", "none of the named workloads sorts");
+		return argument_bad("--file", "none of the named workloads sorts");
 	return 0;
 }

@@ -5,16 +5,15 @@
 
 #include <stdbool.h>
 
+#include "bench/arguments.h"
 #include "bench/workload/catalogue.h"
 
 #define BACKENDS 6
-#define WORKERS_LISTED_MOST 32
-#define WORKERS_MOST 4096
 
 extern const char *const backend_names[BACKENDS];
 
 struct options {
-	const struct workload_info *workload[16]; /* in the order named */
+	const struct workload_info *workload[24]; /* in the order named */
 	int workloads;
 	bool backend[BACKENDS], backend_named;
 	unsigned workers[WORKERS_LISTED_MOST];
@@ -24,7 +23,7 @@ struct options {
 	bool json;
 	bool list, help;
 	char *output; /* directory, or NULL */
-	char *file;   /* text whose lines are sorted, or NULL */
+	char *file;   /* "--file=" and the text whose lines are sorted; or NULL */
 };
 
 /* 0; or -EINVAL after a line on stderr that names the argument. */

@@ -16,7 +16,10 @@ static void json_head(FILE *to, const struct run *run)
 
 static void json_tail(FILE *to, const struct run *run)
 {
-	fprintf(to, ",\"verified\":%s,\"machine\":\"%s\"", run->verified ? "true" : "false", machine_describe());
+	if (run->policy)
+		fprintf(to, ",\"policy\":\"%s\"", run->policy);
+	fprintf(to, ",\"verified\":%s,\"machine\":\"%s\",\"kind\":\"%s\"", run->verified ? "true" : "false",
+		machine_describe(), machine_kind());
 	if (*run->error) {
 		fputs(",\"error\":\"", to);
 		for (const char *c = run->error; *c; c++)
@@ -53,7 +56,7 @@ void report_json(FILE *to, const struct run *run)
 
 void report_table_head(FILE *to, int repeat)
 {
-	fprintf(to, "machine: %s\n", machine_describe());
+	fprintf(to, "machine: %s\nkind: %s\n", machine_describe(), machine_kind());
 	fprintf(to, "%d run%s of each, the backends in turn; x serial: median over the serial one's median\n", repeat,
 		repeat == 1 ? "" : "s");
 }
@@ -86,10 +89,31 @@ static const struct metric *rate_metric(const struct run *run)
 	return NULL;
 }
 
-static void put_row(FILE *to, const struct run *run, const struct metric *m, const struct metric *serial,
+/* Who it was, in a column as wide as the longest of them. */
+static const char *label(const struct run *run)
+{
+	static char text[64];
+
+	if (!run->policy)
+		return run->backend;
+	snprintf(text, sizeof(text), "%s/%s", run->backend, run->policy);
+	return text;
+}
+
+static int label_width(const struct run *run, int runs)
+{
+	int width = 8;
+
+	for (int i = 0; i < runs; i++)
+		if ((int)strlen(label(&run[i])) > width)
+			width = (int)strlen(label(&run[i]));
+	return width;
+}
+
+static void put_row(FILE *to, const struct run *run, int width, const struct metric *m, const struct metric *serial,
 		    const struct metric *rate)
 {
-	fprintf(to, "    %-8s %7u", run->backend, run->workers);
+	fprintf(to, "    %-*s %7u", width, label(run), run->workers);
 	put_figure(to, m->min);
 	put_figure(to, m->median);
 	put_figure(to, m->max);
@@ -107,6 +131,7 @@ static void put_row(FILE *to, const struct run *run, const struct metric *m, con
 static void put_metric(FILE *to, const struct run *run, int runs, const char *name)
 {
 	const struct metric *serial = serial_metric(run, runs, name);
+	int width = label_width(run, runs);
 	bool first = true;
 
 	for (int i = 0; i < runs; i++) {
@@ -114,11 +139,11 @@ static void put_metric(FILE *to, const struct run *run, int runs, const char *na
 		const struct metric *rate = m && !strcmp(m->unit, "ns") ? rate_metric(&run[i]) : NULL;
 
 		if (m && first)
-			fprintf(to, "  %s, %s is better\n    %-8s %7s %10s %10s %10s %-4s %9s%s%s  %s\n", name,
-				m->better, "backend", "workers", "min", "median", "max", "unit", "x serial",
+			fprintf(to, "  %s, %s is better\n    %-*s %7s %10s %10s %10s %-4s %9s%s%s  %s\n", name,
+				m->better, width, "backend", "workers", "min", "median", "max", "unit", "x serial",
 				rate ? "   " : "", rate ? " 10^6/s" : "", "verified");
 		if (m)
-			put_row(to, &run[i], m, serial, rate);
+			put_row(to, &run[i], width, m, serial, rate);
 		first = first && !m;
 	}
 }
@@ -142,7 +167,7 @@ static void put_counters(FILE *to, const struct run *run)
 		if (!is_counter(m) || (strstr(m->name, "_tier") && m->max == 0))
 			continue;
 		if (!any)
-			fprintf(to, "  %s, %u workers, counted in a run:", run->backend, run->workers);
+			fprintf(to, "  %s, %u workers, counted in a run:", label(run), run->workers);
 		fprintf(to, "%s %s %.4g", any ? "," : "", m->name, m->median);
 		any = true;
 	}
@@ -199,9 +224,9 @@ void report_table_case(FILE *to, const struct run *run, int runs)
 	put_metrics(to, run, runs);
 	for (int i = 0; i < runs; i++) {
 		if (*run[i].skipped)
-			fprintf(to, "  %s, %u workers: skipped: %s\n", run[i].backend, run[i].workers, run[i].skipped);
+			fprintf(to, "  %s, %u workers: skipped: %s\n", label(&run[i]), run[i].workers, run[i].skipped);
 		if (*run[i].error)
-			fprintf(to, "  %s, %u workers: FAILED: %s\n", run[i].backend, run[i].workers, run[i].error);
+			fprintf(to, "  %s, %u workers: FAILED: %s\n", label(&run[i]), run[i].workers, run[i].error);
 		put_counters(to, &run[i]);
 	}
 }

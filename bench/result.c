@@ -21,7 +21,7 @@ static const char *find_value(const char *line, const char *key)
 	return at ? at + strlen(quoted) : NULL;
 }
 
-static int take_string(const char *line, const char *key, char *to, size_t size)
+int json_string(const char *line, const char *key, char *to, size_t size)
 {
 	const char *at = find_value(line, key), *end;
 
@@ -35,7 +35,7 @@ static int take_string(const char *line, const char *key, char *to, size_t size)
 	return 0;
 }
 
-static int take_number(const char *line, const char *key, double *to)
+int json_number(const char *line, const char *key, double *to)
 {
 	const char *at = find_value(line, key);
 	char *end;
@@ -71,14 +71,14 @@ int run_take(struct run *run, const char *line)
 	struct metric *m;
 	double value;
 
-	if (!take_string(line, "skipped", run->skipped, sizeof(run->skipped)))
+	if (!json_string(line, "skipped", run->skipped, sizeof(run->skipped)))
 		return 0;
-	if (!verified || take_string(line, "metric", name, sizeof(name)) || take_number(line, "value", &value) ||
-	    take_string(line, "params", run->params, sizeof(run->params)))
+	if (!verified || json_string(line, "metric", name, sizeof(name)) || json_number(line, "value", &value) ||
+	    json_string(line, "params", run->params, sizeof(run->params)))
 		return -EINVAL;
 	m = metric_of(run, name);
-	if (!m || m->samples == run->room || take_string(line, "unit", m->unit, sizeof(m->unit)) ||
-	    take_string(line, "better", m->better, sizeof(m->better)))
+	if (!m || m->samples == run->room || json_string(line, "unit", m->unit, sizeof(m->unit)) ||
+	    json_string(line, "better", m->better, sizeof(m->better)))
 		return -EINVAL;
 	m->sample[m->samples++] = value;
 	if (strncmp(verified, "true", 4))

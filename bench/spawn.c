@@ -16,7 +16,7 @@
 
 static char directory[PATH_MAX];
 
-int spawn_find_backends(void)
+int spawn_find_backends(const char *below)
 {
 	ssize_t length = readlink("/proc/self/exe", directory, sizeof(directory) - 1);
 	char *slash;
@@ -28,6 +28,9 @@ int spawn_find_backends(void)
 	if (!slash)
 		return -ENOENT;
 	*slash = 0;
+	if (*below && (size_t)snprintf(slash, sizeof(directory) - (size_t)(slash - directory), "/%s", below) >=
+			      sizeof(directory) - (size_t)(slash - directory))
+		return -ENAMETOOLONG;
 	return 0;
 }
 
@@ -42,24 +45,26 @@ static void failed(struct run *run, const char *format, ...)
 	va_end(args);
 }
 
-static void become_backend(const struct run *run, const struct options *o, int out)
+static void become_backend(const struct run *run, int out)
 {
-	char path[PATH_MAX + 32], workload[64], bench_case[64], size[32], workers[32], file[PATH_MAX + 8];
-	char *argv[8] = {path, workload, bench_case, size, workers, NULL};
+	char path[PATH_MAX + 32], workload[64], bench_case[64], size[32], workers[32];
+	const char *argv[6 + RUN_EXTRA_MOST] = {path, workload, bench_case, size, workers, NULL};
 
 	snprintf(path, sizeof(path), "%s/bench_%s", directory, run->backend);
 	snprintf(workload, sizeof(workload), "--workload=%s", run->bench_case->workload);
 	snprintf(bench_case, sizeof(bench_case), "--case=%s", run->bench_case->name);
 	snprintf(size, sizeof(size), "--size=%s", size_name(run->bench_case->size));
 	snprintf(workers, sizeof(workers), "--workers=%u", run->workers);
-	if (o->file) {
-		snprintf(file, sizeof(file), "--file=%s", o->file);
-		argv[5] = file;
-	}
+	for (int i = 0; i < run->extras; i++)
+		argv[5 + i] = run->extra[i];
 	/* OpenMP's threads recurse as deep as the tree; addresses only */
 	setenv("OMP_STACKSIZE", "64M", 0);
+	if (case_over_memory(run->bench_case)) { /* its threads stay where they touched it first */
+		setenv("OMP_PROC_BIND", "spread", 0);
+		setenv("OMP_PLACES", "threads", 0);
+	}
 	if (dup2(out, STDOUT_FILENO) >= 0)
-		execv(path, argv);
+		execv(path, (char *const *)argv);
 	fprintf(stderr, "bench: cannot run %s: %s\n", path, strerror(errno));
 	_exit(127);
 }
@@ -132,7 +137,7 @@ static void judge(struct run *run, int status, int samples_before)
 		failed(run, "measured nothing");
 }
 
-void spawn_run(struct run *run, const struct options *o)
+void spawn_run(struct run *run)
 {
 	int before = run->metrics ? run->metric[0].samples : 0;
 	int pipes[2], status, r;
@@ -145,7 +150,7 @@ void spawn_run(struct run *run, const struct options *o)
 	fflush(NULL);
 	child = fork();
 	if (child == 0)
-		become_backend(run, o, pipes[1]);
+		become_backend(run, pipes[1]);
 	close(pipes[1]);
 	if (child < 0) {
 		failed(run, "no process: %s", strerror(errno));

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "bench/workload/block.h"
+#include "bench/workload/loop.h"
+#include "bench/workload/placement.h"
 #include "bench/workload/uts.h"
 #include "bench/workload/waits.h"
 
@@ -86,6 +88,8 @@ struct backend {
 	int (*calls)(struct calls *c);
 	int (*baton)(struct baton *b);
 	int (*beside)(struct beside *b);
+	int (*loop)(struct memory_loop *l);
+	int (*placement)(struct placement *p);
 };
 
 /* Each backend's program defines its own. */

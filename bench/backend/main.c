@@ -3,6 +3,7 @@
  * main.c - the program of each backend: one measurement, as raw JSON on stdout.
  *
  *	bench_NAME --workload=W --size=S --case=C --workers=N [--file=PATH]
+ *		[--steal=POLICY] [--tiers] [--cpu-nodes=NODE,NODE,...]
  *
  * Exit status: 0 measured, 1 measured and found wrong, 2 bad arguments, 3 could
  * not be measured. What this backend does not have is {"skipped":"why"} and 0.
@@ -12,23 +13,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/workload/home.h"
 #include "bench/workload/measure.h"
 
 static const struct {
 	const char *workload;
 	int (*measure)(struct measurement *m);
 } measures[] = {
-	{"fib", measure_fib},           {"fib-typed", measure_fib}, {"nqueens", measure_nqueens},
-	{"uts", measure_uts},           {"sort", measure_sort},     {"flat", measure_flat},
-	{"yield", measure_yield},       {"mem", measure_mem},       {"mutex", measure_mutex},
-	{"pingpong", measure_pingpong}, {"chan", measure_chan},     {"wake", measure_wake},
-	{"select", measure_select},     {"timers", measure_timers}, {"echo", measure_echo},
+	{"fib", measure_fib},
+	{"fib-typed", measure_fib},
+	{"nqueens", measure_nqueens},
+	{"uts", measure_uts},
+	{"sort", measure_sort},
+	{"flat", measure_flat},
+	{"yield", measure_yield},
+	{"mem", measure_mem},
+	{"mutex", measure_mutex},
+	{"pingpong", measure_pingpong},
+	{"chan", measure_chan},
+	{"wake", measure_wake},
+	{"select", measure_select},
+	{"timers", measure_timers},
+	{"echo", measure_echo},
 	{"block", measure_block},
+	{"triad", measure_triad},
+	{"jacobi", measure_jacobi},
+	{"placement", measure_placement},
 };
 
 struct arguments {
-	const char *workload, *bench_case, *workers, *file;
+	const char *workload, *bench_case, *workers, *file, *steal, *cpu_nodes;
 	enum bench_size size;
+	bool tiers;
 };
 
 static int bad(const char *what, const char *value)
@@ -53,6 +69,12 @@ static int parse(int argc, char **argv, struct arguments *a)
 			a->workers = value;
 		else if (length == 6 && !strncmp(argv[i], "--file", length))
 			a->file = value;
+		else if (length == 7 && !strncmp(argv[i], "--steal", length))
+			a->steal = value;
+		else if (length == 11 && !strncmp(argv[i], "--cpu-nodes", length))
+			a->cpu_nodes = value;
+		else if (!strcmp(argv[i], "--tiers"))
+			a->tiers = true;
 		else if (length == 6 && !strncmp(argv[i], "--size", length)) {
 			if (size_parse(value, &a->size))
 				return bad("no such size", value);
@@ -79,6 +101,13 @@ static int fill(struct measurement *m, const struct arguments *a)
 		return bad("with this workload --workers must be 1, not", a->workers);
 	m->workers = (unsigned)workers;
 	m->file = a->file;
+	m->steal = a->steal;
+	m->tiers = a->tiers;
+	m->cpu_nodes = a->cpu_nodes;
+	if (m->steal && strcmp(backend.name, "perch") != 0)
+		return bad("only perch has --steal, here it is", m->steal);
+	if (m->cpu_nodes && home_describe(m->cpu_nodes))
+		return bad("--cpu-nodes must be a list of numbers, not", m->cpu_nodes);
 	slow = info->waits ? backend.slow_waits : backend.slow_tasks;
 	m->n = slow && m->bench_case->n_slow ? m->bench_case->n_slow : m->bench_case->n;
 	return 0;
@@ -96,6 +125,8 @@ static int run(struct measurement *m)
 {
 	int r = backend.start ? backend.start(m) : 0;
 
+	if (r == -ENOTSUP)
+		return skip(m);
 	if (r) {
 		fprintf(stderr, "bench_%s: the runtime does not start with %u workers: %s\n", backend.name, m->workers,
 			strerror(-r));
@@ -117,7 +148,7 @@ static int run(struct measurement *m)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = {"", "", "1", NULL, SIZE_SMALL};
+	struct arguments a = {.workload = "", .bench_case = "", .workers = "1", .size = SIZE_SMALL};
 	struct measurement m = {.backend = &backend, .verified = true};
 	int r;
 

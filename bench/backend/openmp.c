@@ -17,10 +17,13 @@
 /* Not omp_set_num_threads(): that holds for the calling pthread only, and
  * inside() is another. */
 static int team_size;
+/* The workload opens its own parallel regions. */
+static bool own_regions;
 
 static int start(const struct measurement *m)
 {
 	team_size = (int)m->workers;
+	own_regions = case_over_memory(m->bench_case);
 	return 0;
 }
 
@@ -35,6 +38,11 @@ static void first_task(void *arg)
 	struct first *first = arg;
 
 	omp_set_dynamic(0);
+	if (own_regions) {
+		first->fn(first->arg);
+		first->ran = 1;
+		return;
+	}
 	/* the team exists before anything is timed */
 #pragma omp parallel num_threads(team_size)
 #pragma omp single
@@ -162,17 +170,42 @@ static void both(void (*f)(void *), void *a, void (*g)(void *), void *b)
 #pragma omp taskwait
 }
 
+/*
+ * The static schedule gives each thread the same blocks each time, and the threads stay where
+ * they are: OMP_PROC_BIND and OMP_PLACES are set (spawn.c), without which libgomp would ignore
+ * proc_bind.
+ */
+static int loop(struct memory_loop *l)
+{
+	int team = 0;
+
+	if (l->by_node)
+		return -ENOTSUP;
+#pragma omp parallel num_threads(team_size) proc_bind(spread)
+	{
+#pragma omp single nowait
+		team = omp_get_num_threads();
+#pragma omp for schedule(static)
+		for (size_t b = 0; b < l->blocks; b++)
+			l->body(b, l->context);
+	}
+	return team == team_size ? 0 : -EAGAIN; /* a smaller team would be another measurement */
+}
+
 static const char *note(const char *workload, const char *case_name)
 {
 	(void)case_name;
 	if (!strcmp(workload, "yield"))
 		return "by=sched_yield form=team-of-two-on-one-CPU";
+	if (!strcmp(workload, "triad") || !strcmp(workload, "jacobi"))
+		return "schedule=static proc_bind=spread";
 	return strcmp(workload, "mem") ? NULL : "form=threads-of-a-team";
 }
 
 static const char *why(const char *workload, const char *case_name)
 {
-	(void)case_name;
+	if (!strcmp(case_name, "by-node"))
+		return "a loop with the static schedule is by thread already, see the case for";
 	if (!strcmp(workload, "block"))
 		return "tasks of OpenMP keep their thread until they end";
 	if (strcmp(workload, "mem") != 0)
@@ -195,4 +228,5 @@ const struct backend backend = {
 	.flat = openmp_flat,
 	.yield = openmp_yield_pair,
 	.parked = openmp_parked,
+	.loop = loop,
 };

@@ -10,6 +10,7 @@
 #include "bench/backend/backend.h"
 #include "bench/backend/perch_blocks.h"
 #include "bench/backend/perch_crowd.h"
+#include "bench/backend/perch_numa.h"
 #include "bench/backend/perch_waits.h"
 #include "bench/workload/measure.h"
 #include "bench/workload/nqueens.h"
@@ -35,6 +36,12 @@ static int start(const struct measurement *m)
 	 * than 10 ms, another worker would run them */
 	if (!strcmp(m->bench_case->workload, "mem"))
 		config.handoff = PERCH_HANDOFF_OFF;
+	if (m->steal) {
+		int r = perch_set_policy(&config, m->steal);
+
+		if (r)
+			return r;
+	}
 	return perch_start(&config);
 }
 
@@ -102,6 +109,8 @@ static void report(struct measurement *m, double loops)
 	if (forced > 0)
 		measure_emit(m, "ns_per_forced_reveal", "ns", "lower",
 			     (double)(after.forced_ns - before.forced_ns) / forced);
+	if (m->tiers)
+		perch_report_tiers(m, &before, &after);
 }
 
 /* The pointer form. */
@@ -259,6 +268,13 @@ static const char *note(const char *workload, const char *case_name)
 	return strcmp(workload, "fib-typed") ? NULL : "form=typed";
 }
 
+static const char *why(const char *workload, const char *case_name)
+{
+	(void)workload;
+	(void)case_name;
+	return "this perch has no loop by node";
+}
+
 const struct backend backend = {
 	.name = "perch",
 	.start = start,
@@ -267,6 +283,7 @@ const struct backend backend = {
 	.mark = mark,
 	.report = report,
 	.note = note,
+	.why = why,
 	.fib = fib,
 	.fib_typed = fib_typed,
 	.nqueens = nqueens,
@@ -288,4 +305,6 @@ const struct backend backend = {
 	.calls = perch_bench_calls,
 	.baton = perch_bench_baton,
 	.beside = perch_bench_beside,
+	.loop = perch_bench_loop,
+	.placement = perch_bench_placement,
 };

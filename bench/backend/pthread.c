@@ -243,6 +243,8 @@ static const char *why(const char *workload, const char *case_name)
 	(void)case_name;
 	if (!strcmp(workload, "block"))
 		return "the kernel needs no marks";
+	if (!strcmp(workload, "triad") || !strcmp(workload, "jacobi"))
+		return "a loop over pthreads is what OpenMP is";
 	if (!strcmp(workload, "select"))
 		return "pthreads cannot wait for one of several queues";
 	return "a pthread is started as it is created";
@@ -273,4 +275,5 @@ const struct backend backend = {
 	.idle = pthread_idle,
 	.baton = pthread_baton,
 	.beside = pthread_beside,
+	.placement = pthread_placement,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pthread_crowd.h - workloads about pthreads themselves: flat, yield, mem. */
+/* pthread_crowd.h - workloads about pthreads themselves: flat, yield, mem, placement. */
 #ifndef BENCH_BACKEND_PTHREAD_CROWD_H
 #define BENCH_BACKEND_PTHREAD_CROWD_H
 
@@ -11,5 +11,6 @@
 size_t pthread_flat(size_t n);
 uint64_t pthread_yield_pair(size_t n, uint64_t *ns);
 int pthread_parked(struct crowd *c);
+int pthread_placement(struct placement *p);
 
 #endif

@@ -134,6 +134,13 @@ static int calls(struct calls *c)
 	return 0;
 }
 
+static int loop(struct memory_loop *l)
+{
+	for (size_t b = 0; b < l->blocks; b++)
+		l->body(b, l->context);
+	return 0;
+}
+
 const struct backend backend = {
 	.name = "serial",
 	.inside = on_deep_stack,
@@ -148,4 +155,5 @@ const struct backend backend = {
 	.yield = yield,
 	.spawned = spawned,
 	.calls = calls,
+	.loop = loop,
 };

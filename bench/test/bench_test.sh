@@ -25,7 +25,7 @@ expect() {
 
 # --- everything, small ---
 waits='pingpong mutex chan select timers wake echo block'
-all="uts nqueens sort fib fib-typed flat yield mem $waits"
+all="uts nqueens sort fib fib-typed flat yield mem triad jacobi placement $waits"
 # shellcheck disable=SC2086 # one word each
 "$bench" $all --size=small --repeat=1 --workers=1,2 --format=json --output="$dir/o" >"$dir/json" 2>"$dir/err" ||
 	fail "all workloads, small: status $?: $(cat "$dir/err")"
@@ -95,7 +95,17 @@ has block ms_beside 2 go
 has block x_alone 2 perch pthread
 has block x_alone 1 go
 has block percent_share 1 perch pthread go
-for w in $waits; do
+has triad ns_per_element 2 serial
+has triad ns_per_element 1 perch omp libomp
+has triad gb_per_s 1 perch omp libomp
+has triad percent_home 1 perch omp libomp
+has jacobi ns_per_element 1 serial perch omp libomp
+has jacobi percent_home 1 perch omp libomp
+has placement ns_per_thread 1 perch pthread
+has placement percent_stacks_home 1 perch pthread
+has placement percent_woken_home 1 perch pthread
+grep -q 'triad by-node: omp, .* skipped: a loop with the static' "$dir/err" || fail "nothing says why omp has no loop by node"
+for w in $waits placement; do
 	grep -q "$w .*: omp, .* skipped: tasks of OpenMP" "$dir/err" || fail "$w: nothing says why omp has none"
 	grep -q "$w .*: serial, .* skipped: a call has nobody" "$dir/err" || fail "$w: nothing says why serial has none"
 done
@@ -135,6 +145,23 @@ expect 0 ': go, 1 workers\|"backend":"go"' --backend=go --size=small --repeat=1 
 expect 0 'usage:' --help
 
 # --- bad arguments, named ---
+"$here/bench_pthread" --workload=fib --case=fib --size=small --steal=flat 2>"$dir/err" && fail "pthread with --steal"
+grep -q 'only perch has --steal' "$dir/err" || fail "nobody said that only perch has --steal"
+"$here/bench_perch" --workload=fib --case=fib --size=small --cpu-nodes=0,x 2>"$dir/err" && fail "a node x"
+grep -q 'cpu-nodes must be a list' "$dir/err" || fail "nobody said that x is no node"
+
+# --- what kind of machine ---
+case $(grep -c '"kind":"\(VM\|real\)"' "$dir/json") in
+"$(wc -l <"$dir/json")") ;;
+*) fail "not each line says whether the machine is real or a VM" ;;
+esac
+kind=real
+grep -q '^flags.* hypervisor' /proc/cpuinfo && kind=VM
+expect 0 "^kind: $kind" fib --backend=serial --size=small --repeat=1
+export PERCH_TOPOLOGY=1x4096
+expect 0 '"machine":".*emulated as 1x4096","kind":"emulated"' fib --backend=serial --size=small --repeat=1 --format=json
+unset PERCH_TOPOLOGY
+
 expect 2 'fibb: no such workload; there are' fibb
 expect 2 'fib: .*twice' fib fib
 expect 2 "no backend 'gone'; there are serial, .*, go" --backend=serial,gone
@@ -181,7 +208,8 @@ set -- "nqueens 8" "fib fib" "fib-typed fib" "flat flat" "yield yield" "mem park
 	"timers arm-cancel" "timers sleep-1ms" "wake wake" "wake idle-10k" "echo 50" \
 	"block handoff-marked" "block readers-marked" "block loops"
 lies bench_liar liar "$@" "block call" "block handoff-unmarked" "block readers-unmarked" \
-	"uts tiny-geometric" "sort keys" "sort lines" "mem spawned"
+	"uts tiny-geometric" "sort keys" "sort lines" "mem spawned" "triad for" "triad by-node" "jacobi for" \
+	"jacobi by-node" "placement stacks"
 if grep -q 'skipped: Go is not' "$dir/o/skips"; then
 	echo "note: go is not installed; whether it sees wrong results is not tested"
 else
@@ -198,6 +226,10 @@ grep -q 'messages arrived, not' "$dir/lies" || fail "a lost message was not seen
 grep -q 'not those that were sent' "$dir/lies" || fail "a doubled message was not seen as such"
 grep -q 'messages came out of order' "$dir/lies" || fail "an overtaken message was not seen as such"
 
+grep -q 'block 63 was run 0 times in' "$dir/lies" || fail "a block that was left out was not seen as such"
+grep -q 'block 0 was run [0-9]* times in' "$dir/lies" || fail "a block that was done twice was not seen as such"
+grep -q 'a.64512. is 0, not' "$dir/lies" || fail "triad: elements that were not computed were not seen as such"
+grep -q 'row [0-9]*, column [0-9]* is .*, not' "$dir/lies" || fail "jacobi: a row that was not computed was not seen as such"
 grep -q "not those that went in" "$dir/lies" || fail "a lost key was not seen as such"
 grep -q "comes before" "$dir/lies" || fail "lines out of order were not seen as such"
 

@@ -23,11 +23,11 @@ static struct field fields[] = {
 	{.key = "size", .type = 's'},     {.key = "params", .type = 's'}, {.key = "unit", .type = 's'},
 	{.key = "better", .type = 's'},   {.key = "min", .type = 'n'},    {.key = "median", .type = 'n'},
 	{.key = "max", .type = 'n'},      {.key = "n", .type = 'n'},      {.key = "machine", .type = 's'},
-	{.key = "error", .type = 's'},
+	{.key = "kind", .type = 's'},     {.key = "error", .type = 's'},  {.key = "policy", .type = 's'},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 #define PRINTED 6
-#define OPTIONAL 1 /* at the end */
+#define OPTIONAL 2 /* at the end */
 
 static const char *at;
 static unsigned long line_number;
@@ -167,6 +167,9 @@ static void check_values(void)
 		}
 	if (strcmp(better, "lower") != 0 && strcmp(better, "higher") != 0)
 		fail("`better` is neither lower nor higher");
+	if (strcmp(field("kind")->text, "real") != 0 && strcmp(field("kind")->text, "VM") != 0 &&
+	    strcmp(field("kind")->text, "emulated") != 0)
+		fail("`kind` is neither real, VM nor emulated");
 	if (figure("workers") < 1)
 		fail("no workers");
 	if (!strcmp(field("median")->text, "null")) {

@@ -266,6 +266,29 @@ static int beside(struct beside *b)
 	return 0;
 }
 
+/* A block is left out; by node, one is done twice in place of another. */
+static int loop(struct memory_loop *l)
+{
+	for (size_t b = 0; b + 1 < l->blocks; b++)
+		l->body(b, l->context);
+	if (l->by_node)
+		l->body(0, l->context);
+	return 0;
+}
+
+/* All were there, and one came back with something else. */
+static int placement(struct placement *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		placement_born(p, i);
+	placement_look(p);
+	for (size_t i = 0; i < p->n; i++)
+		placement_woken(p, i);
+	p->right = p->n - 1;
+	p->ns = 1;
+	return 0;
+}
+
 const struct backend backend = {
 	.name = "liar",
 	.start = start,
@@ -292,4 +315,6 @@ const struct backend backend = {
 	.calls = calls,
 	.baton = baton,
 	.beside = beside,
+	.loop = loop,
+	.placement = placement,
 };

@@ -21,6 +21,11 @@ const struct workload_info workload_infos[] = {
 	{"wake", "an idle process: woken from outside; and its CPU time", "p50_wake_ns", false, false, true},
 	{"echo", "64-byte messages to and fro on so many connections", "ns_per_request", false, false, true},
 	{"block", "a thread that blocks in the kernel, or loops, beside others", "ns_per_call", false, false, true},
+	{"triad", "a[i] = b[i] + s * c[i] over memory that a loop before touched first", "ns_per_element", false, false,
+	 false},
+	{"jacobi", "a 5-point stencil in strips and tiles, memory as in triad", "ns_per_element", false, false, false},
+	{"placement", "stacks of many threads on the node of their CPU; and where they wake", "ns_per_thread", false,
+	 false, true},
 };
 const size_t workload_info_count = sizeof(workload_infos) / sizeof(workload_infos[0]);
 
@@ -121,6 +126,21 @@ const struct bench_case bench_cases[] = {
 	{"block", SIZE_LARGE, "readers-marked", 1000, 0},
 	{"block", SIZE_LARGE, "readers-unmarked", 1000, 0},
 	{"block", SIZE_LARGE, "loops", 2000, 0},
+	{"triad", SIZE_SMALL, "for", 65536, 0},
+	{"triad", SIZE_SMALL, "by-node", 65536, 0},
+	{"triad", SIZE_MEDIUM, "for", 4194304, 0},
+	{"triad", SIZE_MEDIUM, "by-node", 4194304, 0},
+	{"triad", SIZE_LARGE, "for", 67108864, 0},
+	{"triad", SIZE_LARGE, "by-node", 67108864, 0},
+	{"jacobi", SIZE_SMALL, "for", 256, 0},
+	{"jacobi", SIZE_SMALL, "by-node", 256, 0},
+	{"jacobi", SIZE_MEDIUM, "for", 2048, 0},
+	{"jacobi", SIZE_MEDIUM, "by-node", 2048, 0},
+	{"jacobi", SIZE_LARGE, "for", 8192, 0},
+	{"jacobi", SIZE_LARGE, "by-node", 8192, 0},
+	{"placement", SIZE_SMALL, "stacks", 500, 0},
+	{"placement", SIZE_MEDIUM, "stacks", 10000, 0},
+	{"placement", SIZE_LARGE, "stacks", 100000, 10000},
 };
 const size_t bench_case_count = sizeof(bench_cases) / sizeof(bench_cases[0]);
 
@@ -147,8 +167,10 @@ const struct bench_case *case_find(const char *workload, enum bench_size size, c
 
 /* Cases that are about something else than the workload's metric. */
 static const struct {
-	const char *workload, *name, *metric, *unit;
+	const char *workload, *name, *metric, *unit; /* no name: all of the workload's */
 } own_metrics[] = {
+	/* of bench/numa only, whose cases are the pairs of nodes that a machine has */
+	{"nodes", NULL, "ns_per_load", "ns"},
 	{"timers", "sleep-1ms", "p50_late_us", "us"},
 	{"wake", "idle-10k", "cpu_percent", "%"},
 	{"block", "handoff-marked", "p50_handoff_us", "us"},
@@ -161,7 +183,8 @@ static const struct {
 const char *case_metric(const struct bench_case *c, const char **unit)
 {
 	for (size_t i = 0; i < sizeof(own_metrics) / sizeof(own_metrics[0]); i++)
-		if (!strcmp(c->workload, own_metrics[i].workload) && !strcmp(c->name, own_metrics[i].name)) {
+		if (!strcmp(c->workload, own_metrics[i].workload) &&
+		    (!own_metrics[i].name || !strcmp(c->name, own_metrics[i].name))) {
 			*unit = own_metrics[i].unit;
 			return own_metrics[i].metric;
 		}
@@ -174,6 +197,11 @@ bool case_one_worker(const struct bench_case *c)
 	if (!strcmp(c->workload, "block") && (!strcmp(c->name, "call") || !strncmp(c->name, "handoff", 7)))
 		return true;
 	return workload_find(c->workload)->one_worker;
+}
+
+bool case_over_memory(const struct bench_case *c)
+{
+	return !strcmp(c->workload, "triad") || !strcmp(c->workload, "jacobi");
 }
 
 int size_parse(const char *text, enum bench_size *size)

@@ -41,6 +41,8 @@ const struct bench_case *case_find(const char *workload, enum bench_size size, c
 const char *case_metric(const struct bench_case *c, const char **unit);
 /* The workload is about one worker, or this case of it is. */
 bool case_one_worker(const struct bench_case *c);
+/* It is a loop over memory that belongs where it was first touched. */
+bool case_over_memory(const struct bench_case *c);
 /* -EINVAL when it is none of small, medium, large. */
 int size_parse(const char *text, enum bench_size *size);
 const char *size_name(enum bench_size size);

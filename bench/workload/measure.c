@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/workload/measure.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -100,7 +101,7 @@ int measure_inside(struct measurement *m, void (*fn)(void *arg), void *arg, cons
 
 	if (r)
 		fprintf(stderr, "%s: cannot run inside the runtime: %s\n", m->backend->name, strerror(-r));
-	else if (*result)
+	else if (*result && *result != -ENOTSUP)
 		fprintf(stderr, "%s: %s %s: %s\n", m->backend->name, m->bench_case->workload, m->bench_case->name,
 			strerror(-*result));
 	return r ? r : *result;

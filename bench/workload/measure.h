@@ -18,7 +18,11 @@ struct measurement {
 	size_t n; /* the case's n for this backend */
 	unsigned workers;
 	const char *file; /* --file, or NULL */
-	const char *note; /* the backend's own words, after params; or NULL */
+	/* For the experiments of bench/numa, each NULL or false when not given: */
+	const char *steal;     /* --steal: by which policy perch steals */
+	const char *cpu_nodes; /* --cpu-nodes: the node of each CPU, where they are only described (home.h) */
+	bool tiers;            /* --tiers: count steals by tier */
+	const char *note;      /* the backend's own words, after params; or NULL */
 	char params[256];
 	bool verified;
 };
@@ -39,6 +43,9 @@ int measure_timers(struct measurement *m);
 int measure_wake(struct measurement *m);
 int measure_echo(struct measurement *m);
 int measure_block(struct measurement *m);
+int measure_triad(struct measurement *m);
+int measure_jacobi(struct measurement *m);
+int measure_placement(struct measurement *m);
 
 /* Add words to m->params, as printf. */
 void params_add(struct measurement *m, const char *format, ...) __attribute__((format(printf, 2, 3)));

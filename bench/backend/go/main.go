@@ -58,6 +58,8 @@ func why(c benchCase) string {
 		return "Go marks the system calls, each of them, and nothing else"
 	case c.workload == "block" && (c.name == "handoff-unmarked" || c.name == "readers-unmarked"):
 		return "Go marks each system call; one that is not marked must not block"
+	case c.workload == "triad" || c.workload == "jacobi" || c.workload == "placement":
+		return "Go knows nothing of nodes"
 	}
 	return ""
 }
