@@ -269,18 +269,18 @@ put() { # a file of the host, at its own path
 }
 # The libraries that an aarch64 program needs, and theirs.
 put_libraries() {
-	local name d
+	local name d needed
 	readelf -h "$1" | grep -q 'Machine:.*AArch64' || die "$1 is not for aarch64"
-	readelf -dlW "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s|.*interpreter: /lib/\(.*\)\]|\1|p' >"$tmp/needed.$BASHPID"
-	while read -r name <&3; do
+	needed=$(readelf -dlW "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s|.*interpreter: /lib/\(.*\)\]|\1|p')
+	for name in $needed; do
 		[ ! -e "$root/usr/lib/$name" ] || continue
 		for d in "$arm/sysroot/usr/lib/aarch64-linux-gnu" /usr/aarch64-linux-gnu/lib "$(dirname "$1")" ''; do
 			[ -n "$d" ] || die "$1 needs $name, which is not among the arm64 libraries"
 			[ ! -e "$d/$name" ] || break
 		done
 		cp -L "$d/$name" "$root/usr/lib/$name"
-		(put_libraries "$d/$name") || exit
-	done 3<"$tmp/needed.$BASHPID"
+		put_libraries "$d/$name"
+	done
 }
 put_program() {
 	local library
