@@ -4,7 +4,7 @@
 # beside Debian's cross compiler, made on first use from Debian's own packages
 # (apt-get download, dpkg -x; nothing of it is installed):
 #   DIR/sysroot  libnuma, liburcu, liburing and nettle for arm64
-#   DIR/guest    with --guest: a kernel and a busybox, for guest.sh
+#   DIR/guest    with --guest: a kernel and a busybox, for tools/numa-vm
 # Installs the compiler, and tells dpkg of arm64, where that was not done.
 # PERCH_AARCH64 is the directory; default: ~/.cache/perch-aarch64.
 set -eu
