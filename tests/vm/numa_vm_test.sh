@@ -62,6 +62,11 @@ done
 refuses "--cpus=no: not a number from 1 to 255" --cpus=no -- true
 refuses "--nodes=16 --cpus=16: 256 CPUs, more than 255" --nodes=16 --cpus=16 -- true
 refuses "--memory=63: not a number from 64 to 65536" --memory=63 -- true
+refuses "--cpus=2,2: 2 numbers for 3 nodes" --nodes=3 --cpus=2,2 -- true
+refuses "--cpus=0,2: node 0: '0' is not a number from 1 to 255" --cpus=0,2 -- true
+refuses "--cpus=2,: node 1: '' is not a number from 1 to 255" --cpus=2, -- true
+refuses "--nodes=2 --cpus=200,100: 300 CPUs, more than 255" --nodes=2 --cpus=200,100 -- true
+refuses "--memory=512,32: node 1: '32' is not a number from 64 to 65536" --memory=512,32 -- true
 refuses "--timeout=1.5: not a number from 1 to 999999" --timeout=1.5 -- true
 refuses "--file=/no/such: no such file" --file=/no/such -- true
 refuses "--file=/tmp: no such file" --file=/tmp -- true
@@ -181,6 +186,14 @@ node1: 20 10 20: 1: 1
 node2: 20 20 10: 2: 1
 0-2"
 judge "3 nodes of 1 CPU, flat"
+
+# shellcheck disable=SC2016 # for the guest's shell
+run 0 --nodes=3 --cpus=2,1,0 --memory=512,0,256 --distances=flat -- busybox sh -c 'cd /sys/devices/system/node
+	for i in node[0-9]*; do echo "$i: $(cat $i/cpulist): $(($(sed -n "s/.*MemTotal: *\([0-9]*\) kB/\1/p" $i/meminfo) / 1024 / 128))"; done'
+is "node0: 0-1: 3
+node1: 2: 0
+node2: : 1"
+judge "3 nodes, one without memory, one without CPUs"
 
 echo "in a file" >"$tmp/file"
 run 0 --file="$tmp/file" --append=perch.a=1 --append="perch.b=2" --before="echo before >/tmp/b" --before="cat /tmp/b" \

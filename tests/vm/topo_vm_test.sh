@@ -39,6 +39,20 @@ problem=''
 grep -q '^  node 3: CPUs 6; ' "$tmp/part3" || problem="no 'CPUs 6'"
 verdict "a CPU that is off is not shown" "$problem"
 
+status=0
+# shellcheck disable=SC2016
+"$vm" --kernel=6.1 --nodes=3 --cpus=2,1,0 --memory=512,0,256 --file="$perch" -- \
+	busybox sh -c '"$1" topo && "$1" topo --export' sh "$perch" >"$tmp/out" || status=$?
+sed 's/^/# /' "$tmp/out"
+problem=''
+[ $status = 0 ] || problem="status $status"
+for line in 'topology: 3 nodes, placement of memory works' '  node 0: CPUs 0-1; [0-9]* MiB; distances 0:10 1:16 2:22' \
+	'  node 1: CPUs 2; 0 MiB; distances 0:25 1:10 2:16' '  node 2: CPUs none; 2[0-9]* MiB; distances 0:19 1:25 2:10' \
+	'node0=0-1:[0-9]*K node1=2:0 node2=none:[0-9]*K distance=10,16,22/25,10,16/19,25,10 .*'; do
+	grep -qx "$line" "$tmp/out" || problem+=" no line '$line';"
+done
+verdict "a node without memory and one without CPUs" "$problem"
+
 # It has CPUs 0-7; here are some that it must have.
 problem=''
 allowed=$(sed -n 's/^Cpus_allowed_list:[^0-9]*//p' /proc/self/status)

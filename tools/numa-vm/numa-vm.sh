@@ -21,7 +21,9 @@ writes (stdout and stderr, both on stdout) and exits with its status.
   --download              only see to it that QEMU and the kernel are there; print its path
   --nodes=N               NUMA nodes (default 2, at most 32)
   --cpus=M                CPUs on each node (default 2; at most 255 in all)
+        =M,M...           or one number for each node; 0, but for the first: memory only
   --memory=MIB            memory of each node (default 512, at least 64)
+          =MIB,MIB...     or one number for each node; 0, but for the first: CPUs only
   --distances=ring        between nodes: 6 more for each step ahead in the ring, 3 more
                           on the way back, so that no two are alike (default);
              =flat        20 from each to each
@@ -76,6 +78,24 @@ files=() env=()
 number() { # OPTION VALUE LEAST MOST
 	[[ $2 =~ ^[1-9][0-9]{0,6}$ && $2 -ge $3 && $2 -le $4 ]] || die "$1=$2: not a number from $3 to $4"
 }
+sum() { local IFS=+; echo $(($*)); }
+# One number for all nodes, or a list; prints one for each node, a line each.
+each() { # OPTION VALUE LEAST MOST
+	local i list
+	if [[ $2 != *,* ]]; then
+		number "$1" "$2" "$3" "$4"
+		for ((i = 0; i < nodes; i++)); do echo "$2"; done
+		return
+	fi
+	IFS=, read -ra list <<< "$2,"
+	((${#list[@]} == nodes)) || die "$1=$2: ${#list[@]} numbers for $nodes nodes"
+	for ((i = 0; i < nodes; i++)); do
+		# the first has to have both
+		[[ $i != 0 && ${list[i]} = 0 || ${list[i]} =~ ^[1-9][0-9]{0,6}$ && ${list[i]} -ge $3 && ${list[i]} -le $4 ]] ||
+			die "$1=$2: node $i: '${list[i]}' is not a number from $3 to $4"
+	done
+	printf '%s\n' "${list[@]}"
+}
 parse() {
 	while [ $# != 0 ]; do
 		local value=${1#*=}
@@ -83,8 +103,8 @@ parse() {
 		--kernel=*) kernel=$value ;;
 		--arch=*) arch=$value ;;
 		--nodes=*) number --nodes "$value" 1 32; nodes=$value ;;
-		--cpus=*) number --cpus "$value" 1 255; cpus=$value ;;
-		--memory=*) number --memory "$value" 64 65536; memory=$value ;;
+		--cpus=*) cpus=$value ;;
+		--memory=*) memory=$value ;;
 		--distances=*) distances=$value ;;
 		--timeout=*) number --timeout "$value" 1 999999; timeout=$value ;;
 		--file=*) [[ -f $value && -r $value ]] || die "--file=$value: no such file"; files+=("$value") ;;
@@ -111,7 +131,11 @@ parse() {
 	aarch64:6.12) die "--kernel=6.12: for --arch=aarch64 6.1 or a file" ;;
 	*) [[ -f $kernel && -r $kernel ]] || die "--kernel=$kernel: neither 6.1, 6.12 nor a file" ;;
 	esac
-	((nodes * cpus <= 255)) || die "--nodes=$nodes --cpus=$cpus: $((nodes * cpus)) CPUs, more than 255"
+	mapfile -t cpus_of < <(each --cpus "$cpus" 1 255)
+	mapfile -t memory_of < <(each --memory "$memory" 64 65536)
+	((${#cpus_of[@]} == nodes && ${#memory_of[@]} == nodes)) || exit 125
+	all_cpus=$(sum "${cpus_of[@]}")
+	((all_cpus <= 255)) || die "--nodes=$nodes --cpus=$cpus: $all_cpus CPUs, more than 255"
 	if [ $only_download = 1 ]; then
 		[ $# = 0 ] || die "--download: no program is run, '$1' is too much"
 		return
@@ -348,11 +372,20 @@ make_initrd() {
 
 # --- the machine
 topology() {
-	local i j
-	machine=(-smp "$((nodes * cpus)),sockets=$nodes,cores=$cpus" -m "$((nodes * memory))M")
+	local i j node first=0 last
+	machine=(-smp "$all_cpus,sockets=$nodes,cores=$cpus" -m "$(sum "${memory_of[@]}")M")
+	# sockets are all alike
+	[[ $cpus != *,* ]] || machine[1]="$all_cpus,sockets=$all_cpus,cores=1"
 	for ((i = 0; i < nodes; i++)); do
-		machine+=(-object "memory-backend-ram,id=m$i,size=${memory}M"
-			-numa "node,nodeid=$i,cpus=$((i * cpus))-$(((i + 1) * cpus - 1)),memdev=m$i")
+		node=node,nodeid=$i
+		((last = first + cpus_of[i] - 1)) || true
+		((cpus_of[i] == 0)) || node+=,cpus=$first-$last
+		((first = last + 1)) || true
+		if ((memory_of[i])); then
+			node+=,memdev=m$i
+			machine+=(-object "memory-backend-ram,id=m$i,size=${memory_of[i]}M")
+		fi
+		machine+=(-numa "$node")
 	done
 	((nodes > 1)) || return 0
 	for ((i = 0; i < nodes; i++)); do
