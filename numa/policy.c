@@ -8,24 +8,34 @@
 /* For each rank of distance: until a tier opens, and how much longer its owners are asked. */
 #define FAR_DELAY_NS 20000
 #define FAR_ASK_NS 20000
+/* Beyond a node, to what is in an inbox: its worker was woken for it, and gets up within this. */
+#define FAR_INBOX_NS 1000000
 
 void policy_init(struct policy *p, enum policy_kind kind)
 {
 	memset(p, 0, sizeof(*p));
 	p->kind = kind;
-	for (int tier = 0; tier < POLICY_TIERS; tier++) {
-		uint64_t rank = tier < TIER_FAR || kind == POLICY_FLAT ? 0 : (uint64_t)(tier - TIER_FAR) + 1;
+	policy_set_delay(p, FAR_DELAY_NS);
+}
 
-		p->delay_ns[tier] = rank * FAR_DELAY_NS;
+void policy_set_delay(struct policy *p, uint64_t ns)
+{
+	for (int tier = 0; tier < POLICY_TIERS; tier++) {
+		uint64_t rank = tier < TIER_FAR || p->kind == POLICY_FLAT ? 0 : (uint64_t)(tier - TIER_FAR) + 1;
+
+		p->delay_ns[tier] = rank * ns;
 		p->force_ns[tier] = rank ? p->delay_ns[tier] + rank * FAR_ASK_NS : ASK_NS;
+		p->inbox_ns[tier] = p->delay_ns[tier];
+		if (rank && p->inbox_ns[tier] < FAR_INBOX_NS)
+			p->inbox_ns[tier] = FAR_INBOX_NS;
 	}
 }
 
-static bool enter(struct policy_search *s, struct policy_gate *gate)
+static bool enter(const struct policy *p, struct policy_search *s, struct policy_gate *gate)
 {
 	uint32_t nobody = 0;
 
-	if (s->entered)
+	if (s->entered || p->no_gate)
 		return true;
 	/* asked once a round: the line is others' too */
 	if (s->refused)
@@ -47,11 +57,20 @@ enum policy_step policy_step(const struct policy *p, struct policy_search *s, st
 		return POLICY_PASS;
 	if (p->kind == POLICY_FLAT || !policy_far(tier))
 		return POLICY_TAKE;
-	if (!enter(s, gate))
+	if (!enter(p, s, gate))
 		return POLICY_PASS;
 	if (!p->delay_ns[t] || (s->since[t] && s->now - s->since[t] >= p->delay_ns[t]))
 		return POLICY_TAKE;
 	return POLICY_LOOK;
+}
+
+bool policy_waits(const struct policy *p, const struct policy_search *s)
+{
+	for (int t = TIER_FAR; t < POLICY_TIERS; t++)
+		if (s->since[t] && (s->now - s->since[t] <= p->force_ns[t] || s->now - s->since[t] <= p->inbox_ns[t]) &&
+		    p->inbox_ns[t])
+			return true;
+	return false;
 }
 
 bool policy_round_end(struct policy_search *s)

@@ -41,6 +41,8 @@ struct policy {
 	enum policy_kind kind;
 	uint64_t delay_ns[POLICY_TIERS];
 	uint64_t force_ns[POLICY_TIERS];
+	uint64_t inbox_ns[POLICY_TIERS]; /* as delay_ns, for what was left for the CPU of that victim by name */
+	bool no_gate; /* for experiments: any number of a node may be abroad */
 };
 
 /* For each node: somebody of it looks beyond it. */
@@ -66,6 +68,8 @@ enum policy_step {
 
 /* Fills in the defaults of that kind. */
 void policy_init(struct policy *p, enum policy_kind kind);
+/* A tier opens after so many ns for each rank of distance; not for flat, which has none. */
+void policy_set_delay(struct policy *p, uint64_t ns);
 
 /* A tier of tier.h as it is counted here. */
 static inline int policy_tier(int tier)
@@ -119,6 +123,21 @@ static inline bool policy_may_force(const struct policy *p, const struct policy_
 
 	return s->since[t] && s->now - s->since[t] > p->force_ns[t];
 }
+
+/* What was left for that victim's CPU by name, and its worker woken for it, may be taken, too. */
+static inline bool policy_may_rob_inbox(const struct policy *p, const struct policy_search *s, int tier)
+{
+	int t = policy_tier(tier);
+
+	return !p->inbox_ns[t] || (s->since[t] && s->now - s->since[t] >= p->inbox_ns[t]);
+}
+
+/*
+ * After a round: work is in sight that is not to be had yet, only since it is far. One who
+ * gave up now would come back, and begin to wait from the start. It ends by itself: with
+ * the longest delay that there is.
+ */
+bool policy_waits(const struct policy *p, const struct policy_search *s);
 
 /* Nothing was taken in this round. True: work was seen somewhere. */
 bool policy_round_end(struct policy_search *s);
