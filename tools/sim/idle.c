@@ -168,7 +168,7 @@ bool idle_step(struct sim *s, struct cpu *c)
 			begin(s, c);
 		}
 		if (c->searching)
-			steal_round_begin(s, c);
+			steal_round_begin(c);
 	}
 	if (c->searching && (steal_some(s, c) || c->in_round))
 		return true;

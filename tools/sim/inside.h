@@ -61,7 +61,8 @@ struct cpu {
 	/* a search, over its rounds */
 	struct policy_search search;
 	bool searching, in_round;
-	unsigned first, at; /* victim: where the round began, how many have been seen */
+	unsigned at; /* how many victims have been seen in this round */
+	uint64_t round_random;
 	uint64_t until, spin, slept, forced;
 	uint64_t random;
 };
@@ -116,7 +117,7 @@ bool idle_step(struct sim *s, struct cpu *c);
 
 /* steal.c: a part of a round. True: something was found, and runs. */
 bool steal_some(struct sim *s, struct cpu *c);
-void steal_round_begin(struct sim *s, struct cpu *c);
+void steal_round_begin(struct cpu *c);
 
 static inline uintptr_t item_task(struct task *t)
 {

@@ -57,6 +57,7 @@ static int make_uts(struct load *l, const char *name, char *message, size_t size
 		snprintf(message, size, "there is no tree '%.40s'; T1 and T3 are, and what bench --list has", name);
 		return -EINVAL;
 	}
+	l->kind = LOAD_UTS;
 	l->work_ns = UTS_NS;
 	l->nodes = w.tree->expected.nodes;
 	l->leaves = l->value = w.tree->expected.leaves;
@@ -79,6 +80,7 @@ static void make_fib(struct load *l, uint64_t n)
 {
 	uint64_t a = 0, b = 1;
 
+	l->kind = LOAD_FIB;
 	l->work_ns = FIB_NS;
 	l->calls_last = true;
 	l->n = n;
@@ -109,6 +111,7 @@ static void count_pieces(struct load *l, uint64_t node, uint32_t depth)
 
 static int make_loop(struct load *l, uint64_t n, uint64_t grain, unsigned cpus, char *message, size_t size)
 {
+	l->kind = LOAD_LOOP;
 	l->work_ns = LOOP_NS;
 	l->calls_last = true;
 	l->n = l->value = n;

@@ -156,8 +156,13 @@ const struct machine_victim *machine_victims(struct machine *m, unsigned cpu)
 	order = calloc(m->cpus, sizeof(*order));
 	v = calloc(m->cpus, sizeof(*v));
 	n = order && v ? tier_order(m->topology, m->number[cpu], m->set, order, (int)m->cpus) : -ENOMEM;
-	for (int i = 0; i < n; i++)
-		v[i] = (struct machine_victim){m->index[order[i].cpu], (uint16_t)order[i].tier};
+	for (int i = 0, begin = 0, end; i < n; begin = end) {
+		for (end = begin; end < n && order[end].tier == order[begin].tier;)
+			end++;
+		for (; i < end; i++)
+			v[i] = (struct machine_victim){m->index[order[i].cpu], (uint16_t)order[i].tier, (uint16_t)begin,
+						       (uint16_t)(end - begin)};
+	}
 	free(order);
 	if (n != (int)m->cpus - 1) {
 		free(v);

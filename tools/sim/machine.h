@@ -26,6 +26,7 @@ enum machine_distances {
 struct machine_victim {
 	uint16_t cpu;
 	uint16_t tier;
+	uint16_t begin, of_tier; /* where its tier begins, and how many it has */
 };
 
 struct machine {

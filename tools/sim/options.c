@@ -39,6 +39,8 @@ void options_help(void)
 	       "                      (of an array, in turn over the nodes)\n"
 	       "  --wake=near|any     a sleeper of the own node first (default), or the next one\n"
 	       "  --bring=open|shut   what comes from afar is published for the neighbours (default), or not\n"
+	       "  --start=random|same the victim of a tier with which a round begins: any (default), or the next one\n"
+	       "                      each time\n"
 	       "  --seeds=N           runs of each, with seeds from --seed on; default 5\n"
 	       "  --seed=N            default 1\n"
 	       "  --cost=NAME=VALUE   another cost of a step; --costs lists them with where they are from\n"
@@ -192,6 +194,7 @@ static int take_value(struct options *o, const char *argument, size_t length, ch
 	static const char *const distances[] = {"full", "ring", "mesh", "two-level"};
 	static const char *const gates[] = {"on", "off", "both"}, *const wakes[] = {"near", "any"};
 	static const char *const brings[] = {"open", "shut"}, *const formats[] = {"table", "json"};
+	static const char *const starts[] = {"random", "same"};
 	char message[256];
 	double n;
 	int r;
@@ -232,6 +235,11 @@ static int take_value(struct options *o, const char *argument, size_t length, ch
 	if (IS("--bring")) {
 		r = choice(argument, value, brings, 2);
 		o->keep_home = r == 1;
+		return r < 0 ? r : 0;
+	}
+	if (IS("--start")) {
+		r = choice(argument, value, starts, 2);
+		o->in_turn = r == 1;
 		return r < 0 ? r : 0;
 	}
 	if (IS("--format")) {

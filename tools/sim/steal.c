@@ -16,10 +16,10 @@ static uint64_t next_random(struct cpu *c)
 	return c->random >> 16;
 }
 
-void steal_round_begin(struct sim *s, struct cpu *c)
+void steal_round_begin(struct cpu *c)
 {
 	policy_round_begin(&c->search, c->clock / SIM_NS);
-	c->first = policy_first(s->policy, s->machine->cpus - 1, next_random(c));
+	c->round_random = next_random(c);
 	c->at = 0;
 	c->in_round = true;
 }
@@ -107,10 +107,13 @@ bool steal_some(struct sim *s, struct cpu *c)
 		return false;
 	}
 	for (; c->at < count; c->at++) {
-		struct machine_victim v = victims[(c->first + c->at) % count];
-		struct cpu *victim = &s->cpu[v.cpu];
+		struct machine_victim v = victims[c->at];
+		unsigned i = policy_victim(s->policy, c->at, v.begin, v.of_tier, count, c->round_random);
+		struct cpu *victim;
 		enum policy_step step;
 
+		v = victims[i];
+		victim = &s->cpu[v.cpu];
 		if (c->clock > horizon && (c->clock > ahead || victim->ring.head != victim->ring.tail))
 			return false; /* it goes on when it is its turn */
 		step = policy_step(s->policy, &c->search, &s->gate[c->node], v.tier);
