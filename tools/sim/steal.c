@@ -122,9 +122,10 @@ bool steal_some(struct sim *s, struct cpu *c)
 				return true;
 			continue;
 		}
-		/* whatever is as far, and farther, is passed as well */
-		if (s->policy->kind != POLICY_FLAT)
+		/* whatever is as far is passed as well; and if nobody may go there, what is farther */
+		if (c->search.refused || !policy_reaches(s->policy, v.tier))
 			break;
+		c->at = v.begin + v.of_tier - 1u;
 	}
 	c->in_round = false;
 	policy_round_end(&c->search);
