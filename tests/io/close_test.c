@@ -6,7 +6,7 @@
 
 RUNTIME_FIXTURE(closing)
 
-struct victim {
+struct waiting {
 	int fd;
 	ssize_t expected;
 	uint32_t through;
@@ -14,7 +14,7 @@ struct victim {
 
 static void *read_it(void *arg)
 {
-	struct victim *v = arg;
+	struct waiting *v = arg;
 	char c;
 
 	EXPECT_EQ(perch_read(v->fd, &c, 1), v->expected);
@@ -24,7 +24,7 @@ static void *read_it(void *arg)
 
 static void *read_it_for_an_hour(void *arg)
 {
-	struct victim *v = arg;
+	struct waiting *v = arg;
 	struct timespec at = in_ns(3600000000000);
 	char c;
 
@@ -35,7 +35,7 @@ static void *read_it_for_an_hour(void *arg)
 
 static void *accept_it(void *arg)
 {
-	struct victim *v = arg;
+	struct waiting *v = arg;
 
 	EXPECT_EQ(perch_accept(v->fd, NULL, NULL, 0), v->expected);
 	count_up(&v->through);
@@ -44,7 +44,7 @@ static void *accept_it(void *arg)
 
 static void *poll_it(void *arg)
 {
-	struct victim *v = arg;
+	struct waiting *v = arg;
 	struct pollfd p = {.fd = v->fd, .events = POLLIN};
 
 	EXPECT_EQ(perch_poll(&p, 1, -1), 1);
@@ -64,7 +64,7 @@ TEST_F(closing, perch_close_wakes_all_who_wait)
 	for (int kind = 0; kind < 3; kind++) {
 		struct crowd c = {0};
 		int end[2];
-		struct victim v = {.expected = -EBADF};
+		struct waiting v = {.expected = -EBADF};
 		struct pollfd other;
 
 		make_pair(kind, end);
@@ -88,7 +88,7 @@ TEST_F(closing, those_who_write_and_accept_too)
 {
 	struct crowd c = {0};
 	struct sockaddr_in a;
-	struct victim v = {.expected = -EBADF};
+	struct waiting v = {.expected = -EBADF};
 
 	v.fd = listener(&a);
 	crowd_add(&c, 5, 2, accept_it, &v);
@@ -101,7 +101,7 @@ TEST_F(closing, those_who_write_and_accept_too)
 /* A copy of the descriptor keeps the file; what waits at the number is told all the same. */
 TEST_F(closing, with_a_copy_left)
 {
-	struct victim v = {.expected = -EBADF}, again[2] = {{.expected = 1}, {.expected = 1}};
+	struct waiting v = {.expected = -EBADF}, again[2] = {{.expected = 1}, {.expected = 1}};
 	struct crowd c = {0};
 	int end[2], copy;
 
@@ -213,7 +213,7 @@ static bool until_waiting_at(int fd, unsigned n)
  * number, tells them. */
 TEST_F(closing, the_next_to_wait_tells_those_who_were_left)
 {
-	struct victim v = {.expected = -EBADF};
+	struct waiting v = {.expected = -EBADF};
 	struct crowd left = {0}, next = {0};
 	int end[2], other[2];
 
