@@ -76,8 +76,9 @@ void *pool_get_slow(struct pool *pool)
 	rest = (struct pool_node *)chain->node.next;
 	if (rest) {
 		inject();
-		/* of another group only the one that is needed now */
-		if (from == depot)
+		/* of another group only the one that is needed now; a pthread that is not
+		 * pinned may have been moved while they were made */
+		if (from == depot && depot_here(pool, &group) == depot)
 			done = percpu_locked ? lock_list_put(pool->list, &rest->node)
 					     : section_list_put(pool->list, &rest->node);
 		if (done != SECTION_DONE) /* or another worker filled it meanwhile */

@@ -122,7 +122,8 @@ TEST_F(group, a_refusal_is_noted_and_memory_is_had_all_the_same)
 	ASSERT_NE(p, NULL);
 	memset(p, 1, 100);
 	group_note(self->note);
-	EXPECT_CONTAINS(self->note, "memory is not bound: mbind to node 0: Operation not permitted (a filter refuses it)");
+	EXPECT_CONTAINS(self->note,
+			"memory is not bound: mbind to node 0: Operation not permitted (a filter refuses it)");
 	EXPECT_FALSE(group_binds());
 	/* once: and no more calls */
 	ASSERT_EQ(harness_forbid("mbind"), 0);
