@@ -265,7 +265,7 @@ TEST_TIMEOUT(a_neighbour_takes_what_a_busy_cpu_cannot, 60)
 
 struct visit {
 	perch_sem_t ball, back;
-	int node;
+	int node, wakers; /* where the two belong; wakers < 0: nowhere */
 	uint32_t rounds, away, over;
 };
 
@@ -291,6 +291,8 @@ static void *waker(void *arg)
 	for (int i = 0; i < 2000; i++) {
 		ASSERT_EQ(perch_sem_post(&v->ball), 0);
 		ASSERT_EQ(perch_sem_wait(&v->back), 0);
+		if (v->wakers >= 0 && perch_numa_node() != v->wakers)
+			count_up(&v->away);
 	}
 	__atomic_store_n(&v->over, 1, __ATOMIC_RELEASE);
 	ASSERT_EQ(perch_sem_post(&v->ball), 0);
@@ -300,7 +302,7 @@ static void *waker(void *arg)
 /* Two that hand over to each other, each on a node of its own: both go on there. */
 TEST_F_TIMEOUT(aim, who_is_woken_goes_on_where_its_stack_is, 60)
 {
-	struct visit v = {.node = self->node[1]};
+	struct visit v = {.node = self->node[1], .wakers = self->node[0]};
 	perch_attr_t here = at_node(self->node[0]), there = at_node(self->node[1]);
 	struct perch_stats s;
 	perch_t a, b;
@@ -313,7 +315,7 @@ TEST_F_TIMEOUT(aim, who_is_woken_goes_on_where_its_stack_is, 60)
 	ASSERT_EQ(perch_join(a, NULL), 0);
 	EXPECT_EQ(v.rounds, 2000);
 	ASSERT_EQ(perch_stats_get(&s), 0);
-	harness_log("%u of %u away; %llu sent home, %llu left where they were woken", v.away, v.rounds,
+	harness_log("%u times away in %u rounds; %llu sent home, %llu left where they were woken", v.away, v.rounds,
 		    (unsigned long long)s.wakes_home, (unsigned long long)s.wakes_across);
 	EXPECT_EQ(s.wakes_across, 0);
 	if (shuffled())
@@ -335,7 +337,7 @@ static void *yields(void *arg)
 /* From a foreign pthread, whichever CPU it is on; and beside others that are busy there. */
 TEST_F_TIMEOUT(aim, a_foreign_pthread_sends_home_too, 60)
 {
-	struct visit v = {.node = self->node[1]};
+	struct visit v = {.node = self->node[1], .wakers = -1};
 	perch_attr_t there = at_node(self->node[1]);
 	perch_t a, b;
 
