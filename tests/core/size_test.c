@@ -66,7 +66,8 @@ TEST(a_million_spawned)
 	after = taken();
 	harness_log("%.1f bytes each", (double)(after - before) / N);
 	EXPECT_LE(after - before, (size_t)N * 128);
-	EXPECT_GT(after - before, (size_t)N * 64);
+	/* but for pages that Linux before 6.2 counts later, 64 of each pthread */
+	EXPECT_GT(after - before, (size_t)N * 60);
 	__atomic_store_n(&release, 1, __ATOMIC_RELEASE);
 	ASSERT_EQ(perch_join(t, NULL), 0);
 	EXPECT_EQ(perch_stop(), 0);
