@@ -15,6 +15,7 @@
 #include "core/config.h"
 #include "core/io/io.h"
 #include "core/io/uring.h"
+#include "core/sched/aim.h"
 #include "core/sched/clock.h"
 #include "core/sched/foreign.h"
 #include "core/sched/handoff.h"
@@ -23,6 +24,7 @@
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
 #include "core/sched/sleepers.h"
+#include "core/see/pages.h"
 #include "core/see/reporter.h"
 #include "core/see/stats.h"
 #include "core/thread/lists.h"
@@ -104,6 +106,7 @@ static int start_workers(unsigned n, unsigned spares, bool handoff)
 		return r;
 	}
 	handoff_start();
+	aim_start();
 	__atomic_store_n(&sched.worker_count, n, __ATOMIC_RELAXED);
 	sched.quitting = 0;
 	sched.crowded = n > set->count;
@@ -220,6 +223,7 @@ static int start(const struct perch_config *given)
 		goto threads;
 	overflow_start(current_of_worker);
 	sched.began_ns = clock_ns();
+	pages_forget();
 	io_start();
 	r = resize_start(config.procs, config.workers, (workers + procs - 1) / procs,
 			 config.follow != PERCH_FOLLOW_OFF);
@@ -349,7 +353,6 @@ int perch_stop(void)
 	timer_periods_end(false);
 	overflow_stop();
 	set_stop();
-	spill_stop();
 	thread_stop();
 	stack_stop();
 	percpu_stop();

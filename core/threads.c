@@ -8,6 +8,7 @@
 
 #include <perch/perch.h>
 
+#include "core/sched/aim.h"
 #include "core/sched/foreign.h"
 #include "core/sched/park.h"
 #include "core/sched/sched.h"
@@ -94,14 +95,53 @@ int perch_attr_getdetachstate(const perch_attr_t *a, int *state)
 	return 0;
 }
 
+enum { AIM_NOWHERE = 0, AIM_NODE, AIM_CPU };
+
+static int set_aim(perch_attr_t *a, uint32_t aim, int at)
+{
+	if (attr_check(a) || at < -1)
+		return -EINVAL;
+	a->aim = at < 0 ? AIM_NOWHERE : aim;
+	a->aimed_at = at < 0 ? 0 : (uint32_t)at;
+	return 0;
+}
+
+static int get_aim(const perch_attr_t *a, uint32_t aim, int *at)
+{
+	if (attr_check(a) || !at)
+		return -EINVAL;
+	*at = a->aim == aim ? (int)a->aimed_at : -1;
+	return 0;
+}
+
+int perch_attr_setnode(perch_attr_t *a, int node)
+{
+	return set_aim(a, AIM_NODE, node);
+}
+
+int perch_attr_getnode(const perch_attr_t *a, int *node)
+{
+	return get_aim(a, AIM_NODE, node);
+}
+
+int perch_attr_setcpu(perch_attr_t *a, int cpu)
+{
+	return set_aim(a, AIM_CPU, cpu);
+}
+
+int perch_attr_getcpu(const perch_attr_t *a, int *cpu)
+{
+	return get_aim(a, AIM_CPU, cpu);
+}
+
 static __attribute__((noinline)) void spawned_outside(void)
 {
 	foreign_note();
 	counter_add(COUNTER_SPAWNED, 1);
 }
 
-/* Make it known to the scheduler, or undo everything. */
-static inline __attribute__((always_inline)) int launch(struct thread *t, perch_t *handle)
+/* Make it known to the scheduler, or undo everything. p: whom it is left for, or NULL. */
+static inline __attribute__((always_inline)) int launch(struct thread *t, perch_t *handle, struct processor *p)
 {
 	perch_t h = thread_handle(t);
 	struct worker *w;
@@ -122,19 +162,27 @@ static inline __attribute__((always_inline)) int launch(struct thread *t, perch_
 	/* it may have ended, and its descriptor be another's, when this returns */
 	if (handle)
 		*handle = h;
-	if (__builtin_expect(sched.shuffle || section_push((uintptr_t)t) != SECTION_DONE, 0))
+	if (__builtin_expect(p != NULL, 0))
+		aim_at(p, t);
+	else if (__builtin_expect(sched.shuffle || section_push((uintptr_t)t) != SECTION_DONE, 0))
 		sched_ready(t); /* which tries again, and otherwise makes room */
 	return 0;
 }
 
 int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), void *arg)
 {
+	struct processor *p = NULL;
 	struct thread *t;
 
 	if (__builtin_expect(!sched_up(), 0))
 		return sched_check();
 	if (!fn || (a && attr_check(a)) || (!handle && !(a && a->detached)))
 		return -EINVAL;
+	if (a && a->aim) {
+		p = a->aim == AIM_CPU ? aim_cpu((int)a->aimed_at) : aim_node((int)a->aimed_at);
+		if (!p)
+			return -EINVAL;
+	}
 	t = thread_new();
 	if (!t)
 		return -ENOMEM;
@@ -153,7 +201,7 @@ int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), vo
 		if (a->detached)
 			t->joiner = JOIN_DETACHED;
 	}
-	return launch(t, handle);
+	return launch(t, handle, p);
 }
 
 int perch_go(void (*fn)(void *), void *arg)
@@ -172,7 +220,7 @@ int perch_go(void (*fn)(void *), void *arg)
 	t->stack_class = (uint8_t)sched.default_class;
 	t->joiner = JOIN_DETACHED;
 	thread_set_flag(t, THREAD_PLAIN);
-	return launch(t, NULL);
+	return launch(t, NULL, NULL);
 }
 
 #if defined(__GNUC__) && !defined(__clang__) && FIBRE_REUSE
@@ -211,6 +259,7 @@ static __attribute__((noinline)) void *run_inline(struct worker *w, struct threa
 		self->stack->pins_below = self->stack->pins;
 	}
 	t->stack_class = self->stack_class;
+	t->stack_home = self->stack_home;
 	t->arg = &call;
 	w->current = t;
 	if (!__builtin_setjmp(call.resume)) {

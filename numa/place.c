@@ -8,8 +8,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-/* The kernel's largest CONFIG_NODES_SHIFT is 10. */
-#define NODE_BITS 1024
+#define NODE_BITS PLACE_NODES
 #define WORD_BITS (8 * sizeof(unsigned long))
 /* Pages asked about in one system call: what fits on a small stack twice over. */
 #define QUERY_PAGES 128
@@ -37,6 +36,30 @@ int place_bind(void *start, size_t size, int node)
 		r = errno == ENOSYS ? 0 : -errno;
 	errno = saved;
 	return r;
+}
+
+int place_allowed(bool allowed[PLACE_NODES])
+{
+	unsigned long mask[NODE_BITS / WORD_BITS] = {0};
+	int saved = errno, r = 0;
+
+	if (get_mempolicy(NULL, mask, NODE_BITS + 1, NULL, MPOL_F_MEMS_ALLOWED))
+		r = -errno;
+	for (unsigned i = 0; !r && i < NODE_BITS; i++)
+		allowed[i] = mask[i / WORD_BITS] >> i % WORD_BITS & 1;
+	errno = saved;
+	return r;
+}
+
+bool place_own_policy(void)
+{
+	int mode = MPOL_DEFAULT, saved = errno;
+
+	/* not told: then it cannot have been set either */
+	if (get_mempolicy(&mode, NULL, 0, NULL, 0))
+		mode = MPOL_DEFAULT;
+	errno = saved;
+	return mode != MPOL_DEFAULT && mode != MPOL_LOCAL;
 }
 
 /* One batch: adds what it saw to *known and *wrong. 0 or -errno. */

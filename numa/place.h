@@ -6,7 +6,11 @@
 #ifndef PERCH_NUMA_PLACE_H
 #define PERCH_NUMA_PLACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Node numbers are below this: the kernel's largest CONFIG_NODES_SHIFT is 10. */
+#define PLACE_NODES 1024
 
 /*
  * place_bind - pages of [start, start + size) that are touched from now on
@@ -21,6 +25,14 @@
  * -EFAULT (not all of it is mapped), -ENOMEM.
  */
 int place_bind(void *start, size_t size, int node);
+
+/* Fills for each node whether memory of this process may be there (cpuset.mems).
+ * 0, or -errno: it is not told, and *allowed is as it was. */
+int place_allowed(bool allowed[PLACE_NODES]);
+
+/* The calling pthread has a memory policy of its own, other than "where it is first
+ * touched" (numactl, set_mempolicy); children and new pthreads inherit it. */
+bool place_own_policy(void);
 
 /*
  * place_verify - count the pages that are in memory now, and how many of them

@@ -43,11 +43,11 @@ const char *policy_name(enum policy_kind kind)
 	return names[kind];
 }
 
-static bool enter(struct policy_search *s, struct policy_gate *gate)
+static bool enter(const struct policy *p, struct policy_search *s, struct policy_gate *gate)
 {
 	uint32_t nobody = 0;
 
-	if (s->entered)
+	if (s->entered || p->no_gate)
 		return true;
 	/* asked once a round: the line is others' too */
 	if (s->refused)
@@ -69,11 +69,12 @@ enum policy_step policy_step(const struct policy *p, struct policy_search *s, st
 		return POLICY_PASS;
 	if (p->kind == POLICY_FLAT || !policy_far(tier))
 		return POLICY_TAKE;
-	if (!enter(s, gate))
+	if (!enter(p, s, gate))
 		return POLICY_PASS;
 	if (!p->delay_ns[t] || (s->since[t] && s->now - s->since[t] >= p->delay_ns[t]))
 		return POLICY_TAKE;
-	return POLICY_LOOK;
+	/* one look that finds something says it for the tier: each is a line from afar */
+	return s->seen >> t & 1 ? POLICY_PASS : POLICY_LOOK;
 }
 
 bool policy_waits(const struct policy *p, const struct policy_search *s)

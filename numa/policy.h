@@ -42,6 +42,9 @@ struct policy {
 	uint64_t delay_ns[POLICY_TIERS];
 	uint64_t force_ns[POLICY_TIERS];
 	uint64_t inbox_ns[POLICY_TIERS]; /* as delay_ns, for what was left for the CPU of that victim by name */
+	/* for experiments */
+	bool no_gate; /* any number of a node may be abroad */
+	bool in_turn; /* a round begins with the same victim of a tier each time */
 };
 
 /* For each node: somebody of it looks beyond it. */
@@ -89,6 +92,24 @@ static inline bool policy_far(int tier)
 static inline unsigned policy_first(const struct policy *p, unsigned count, uint64_t random)
 {
 	return p->kind == POLICY_FLAT && count ? (unsigned)(random % count) : 0;
+}
+
+/*
+ * policy_victim - the same, for each tier by itself: which is the i-th that is come to.
+ * @begin, @of_tier: in the order of tier.h, where the tier of the i-th begins, and how
+ *         many it has
+ * @random: the same for a whole round
+ *
+ * From a random one on: thieves that always begin with the same neighbour take what
+ * that one has just taken from the next, smaller pieces each time (docs/design.md has
+ * by how much).
+ */
+static inline unsigned policy_victim(const struct policy *p, unsigned i, unsigned begin, unsigned of_tier,
+				     unsigned count, uint64_t random)
+{
+	if (p->kind == POLICY_FLAT)
+		return (i + policy_first(p, count, random)) % count;
+	return p->in_turn ? i : begin + (i - begin + (unsigned)(random % of_tier)) % of_tier;
 }
 
 /* Whether anybody of that tier may ever be robbed. */

@@ -53,31 +53,35 @@ static void depot_put(struct pool_depot *depot, struct pool_node *chain)
 
 void *pool_get_slow(struct pool *pool)
 {
-	struct pool_depot *depot;
+	struct pool_depot *depot, *from;
 	struct pool_node *chain, *rest;
 	struct section_node *node;
 	uint32_t group;
-	int done;
+	int done = SECTION_SLOW;
 
 	/* without sections, the list is reached only here */
 	if (percpu_locked && lock_list_pop(pool->list, &node) == SECTION_DONE)
 		return node;
 	inject();
-	depot = depot_here(pool, &group);
+	from = depot = depot_here(pool, &group);
 	chain = depot_get(depot);
 	if (!chain)
 		chain = pool->make(pool, group);
-	for (int i = 0; !chain && i < POOL_GROUPS; i++)
-		chain = depot_get(&pool->depot[i]); /* better far than none */
+	for (int i = 0; !chain && i < POOL_GROUPS; i++) {
+		from = &pool->depot[i];
+		chain = depot_get(from); /* better far than none */
+	}
 	if (!chain)
 		return NULL;
 	rest = (struct pool_node *)chain->node.next;
 	if (rest) {
 		inject();
-		done = percpu_locked ? lock_list_put(pool->list, &rest->node)
-				     : section_list_put(pool->list, &rest->node);
-		if (done != SECTION_DONE) /* another worker filled it meanwhile */
-			depot_put(depot, rest);
+		/* of another group only the one that is needed now */
+		if (from == depot)
+			done = percpu_locked ? lock_list_put(pool->list, &rest->node)
+					     : section_list_put(pool->list, &rest->node);
+		if (done != SECTION_DONE) /* or another worker filled it meanwhile */
+			depot_put(from, rest);
 	}
 	return chain;
 }
@@ -120,6 +124,80 @@ void pool_share(struct pool *pool, void *object)
 	uint32_t group;
 
 	put_one(depot_here(pool, &group), object);
+}
+
+void pool_put_home(struct pool *pool, void *object, uint32_t group)
+{
+	put_one(&pool->depot[group % POOL_GROUPS], object);
+}
+
+/* ---- from CPUs of other groups ---- */
+
+void pool_far_start(struct pool_far *far, unsigned list, uint64_t batch,
+		    struct pool *(*home)(struct pool_node *, uint32_t *))
+{
+	*far = (struct pool_far){list, batch, home};
+}
+
+/* Of a list all that have the same home as the first, as one chain into that depot;
+ * returns the others. */
+static struct section_node *send_home(struct pool_far *far, struct section_node *list)
+{
+	struct section_node *others = NULL, *chain = NULL, *next;
+	struct pool *pool = NULL;
+	uint32_t group = 0;
+
+	for (; list; list = next) {
+		uint32_t g;
+		struct pool *p = far->home((struct pool_node *)list, &g);
+
+		next = list->next;
+		if (!chain) {
+			pool = p;
+			group = g;
+		}
+		if (p != pool || g != group) {
+			list->next = others;
+			others = list;
+			continue;
+		}
+		if (pool->cool)
+			pool->cool(pool, (struct pool_node *)list);
+		list->depth = chain ? chain->depth + 1 : 1;
+		list->next = chain;
+		chain = list;
+	}
+	if (chain)
+		depot_put(&pool->depot[group % POOL_GROUPS], (struct pool_node *)chain);
+	return others;
+}
+
+static int far_push(struct pool_far *far, struct section_node *node)
+{
+	return percpu_locked ? lock_list_push(far->list, node, far->batch)
+			     : section_list_push(far->list, node, far->batch);
+}
+
+void pool_put_far(struct pool_far *far, void *object)
+{
+	struct section_node *node = object, *full = NULL;
+	int done = far_push(far, node);
+
+	if (done != SECTION_DONE) {
+		inject();
+		if ((percpu_locked ? lock_list_take(far->list, &full) : section_list_take(far->list, &full)) !=
+		    SECTION_DONE)
+			full = NULL;
+		done = far_push(far, node);
+	}
+	if (done != SECTION_DONE) {
+		/* no list here at all */
+		node->next = full;
+		full = node;
+	}
+	inject();
+	while (full)
+		full = send_home(far, full);
 }
 
 struct pool_node *pool_link(char *first, size_t size, size_t n)

@@ -4,9 +4,18 @@
  * sections only, over a depot per group of CPUs (a NUMA node), under a lock,
  * that whole chains of objects move in and out of.
  *
- *	        get   put
- *	get      -     -      (sections on one CPU; the depot's lock between CPUs)
- *	put      -     -
+ *	           get   put   put_far   put_home
+ *	get         -     -       -         -      (sections on one CPU; the depot's
+ *	put         -     -       -         -       lock between CPUs)
+ *	put_far     -     -       -         -
+ *	put_home    -     -       -         -
+ *
+ * Where memory is not all alike an object belongs to the group it was made for,
+ * and is given back to that one's depot: else what was once taken far away would
+ * be handed out there for ever, as if it were near. What is given back on a CPU of
+ * another group goes on a list of that CPU's for all of them (pool_far), which is
+ * sorted when it is full: a lock for each group in it, not one for each object.
+ * Only the owner of the objects knows their groups, so it chooses the call.
  *
  * An object on a list stays mapped until pool_stop(): a section may read the
  * first word of one that another worker has just taken.
@@ -72,6 +81,28 @@ static inline void pool_put(struct pool *pool, void *object)
 
 /* The same, where any CPU finds it at once. Slower. */
 void pool_share(struct pool *pool, void *object);
+
+/* Straight to the depot of its group, from anywhere. Slower too; its memory is not cooled. */
+void pool_put_home(struct pool *pool, void *object, uint32_t group);
+
+/* Objects of any pools that are on their way home from CPUs of other groups. */
+struct pool_far {
+	unsigned list;  /* of an area, for these only */
+	uint64_t batch; /* most that wait on a CPU */
+	struct pool *(*home)(struct pool_node *object, uint32_t *group);
+};
+
+void pool_far_start(struct pool_far *far, unsigned list, uint64_t batch,
+		    struct pool *(*home)(struct pool_node *, uint32_t *));
+void pool_put_far(struct pool_far *far, void *object);
+
+/* This runs on a CPU of that group; a hint. */
+static inline bool pool_group_is_here(uint32_t group)
+{
+	struct percpu *a = percpu_here();
+
+	return a && a->group % POOL_GROUPS == group;
+}
 
 /* Link `n` objects of `size` bytes from `first` on as make() must. */
 struct pool_node *pool_link(char *first, size_t size, size_t n);

@@ -101,5 +101,8 @@ def perch_test_package():
         testonly = True,
         srcs = sorted(tests) + [":perch_tests_list"],
         data = sorted(tests),
-        visibility = ["//tests/install:__pkg__"],
+        visibility = [
+            "//tests/install:__pkg__",
+            "//tests/vm:__pkg__",
+        ],
     )

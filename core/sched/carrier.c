@@ -18,9 +18,11 @@ static void settle(perch_task_t *task, uintptr_t state)
 
 static void *carry(void *arg)
 {
-	struct thread *self = worker_self()->current;
+	struct worker *w = worker_self();
+	struct thread *self = w->current;
 	perch_task_t *task = arg;
 
+	stat_add(&w->stats.carried, 1);
 	task->run(task);
 	/* while its forker still waits: nobody else waits for a carrier's end */
 	if (__builtin_expect(self->flags & THREAD_LEAVES, 0))
@@ -42,7 +44,6 @@ struct thread *carrier_new(perch_task_t *task, unsigned stack_class)
 	t->joiner = JOIN_DETACHED;
 	thread_set_flag(t, THREAD_CARRIER);
 	t->stack_class = (uint8_t)stack_class;
-	stat_add(&worker_self()->stats.carried, 1);
 	return t;
 }
 

@@ -156,7 +156,7 @@ void foreign_waits(struct thread *t, enum park_reason reason, const void *wait_f
 	__atomic_store_n(&t->wait_for, wait_for, __ATOMIC_RELAXED);
 	if (reason)
 		__atomic_store_n(&t->since, sched_age_ms(clock_ns()), __ATOMIC_RELAXED);
-	__atomic_store_n(&t->reason, (uint16_t)reason, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->reason, (uint8_t)reason, __ATOMIC_RELAXED);
 }
 
 void foreign_each(void (*fn)(const struct foreign *f, void *arg), void *arg)

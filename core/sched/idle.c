@@ -496,8 +496,9 @@ bool idle_sleep(struct worker *w, bool searching)
 		last = __atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST) == 0;
 	else
 		last = __atomic_load_n(&d->searching, __ATOMIC_SEQ_CST) == 0;
-	/* not the last: the one that still searches will look */
-	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w);
+	/* not the last: the one that still searches will look, but for what was aimed here: rule E */
+	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w) ||
+	       !processor_inbox_empty(w->home);
 	if (stay && sleepers_choose(w)) {
 		__atomic_sub_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
 		return true;

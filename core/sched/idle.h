@@ -19,6 +19,8 @@
  *      idle_notify(). A request that is not answered stays.
  *   D. Whoever posts to an inbox or an overflow queue (they have a full fence)
  *      calls idle_notify_at() or idle_notify() afterwards.
+ *   E. A worker that has set its bit looks at its home's inbox: who posts there to
+ *      aim at that processor looks at the bit afterwards (aim.h).
  *
  * Who may not take everything (numa/policy.h) must not be relied on for everything. So
  * workers are of domains, and the rules hold within each: "a worker" is one of that domain,

@@ -55,7 +55,7 @@ static inline void note_wait(struct worker *w, struct thread *t, enum park_reaso
 {
 	__atomic_store_n(&t->wait_for, wait_for, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->since, w->now_ms, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->reason, (uint16_t)reason, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->reason, (uint8_t)reason, __ATOMIC_RELAXED);
 	stat_add(&w->stats.parks, 1);
 }
 

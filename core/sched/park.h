@@ -90,7 +90,7 @@ static inline void wake(struct thread *t)
 	}
 	end_wait(t);
 	note_waker();
-	if (goes_apart(t) || __builtin_expect(section_push((uintptr_t)t) != SECTION_DONE, 0))
+	if (goes_elsewhere(t) || __builtin_expect(section_push((uintptr_t)t) != SECTION_DONE, 0))
 		sched_ready(t); /* which tries again, and otherwise makes room */
 }
 

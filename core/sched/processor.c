@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/sched/processor.h"
 
-#include <stdlib.h>
-
 #include "core/sched/sched.h"
+#include "core/thread/group.h"
 #include "rseq/inject.h"
 #include "rseq/sanitizer.h"
 
 struct processor *processor_start(int cpu, int node, unsigned seats)
 {
 	struct processor *p = area_processor(percpu_of(cpu));
+	uint32_t group = group_of_node(node);
+	struct seat *seat = group_alloc(group, seats * sizeof(*seat));
 
-	p->seat = calloc(seats, sizeof(*p->seat));
-	if (!p->seat)
+	if (!seat)
 		return NULL;
+	/* before the first touch */
+	group_bind(percpu_of(cpu), (size_t)1 << PERCPU_SHIFT, group);
+	p->seat = seat;
 	p->seats = seats;
 	p->lookout = NULL;
 	p->watched = p->lost = p->computing = p->taking = 0;
@@ -32,7 +35,7 @@ struct processor *processor_start(int cpu, int node, unsigned seats)
 
 void processor_open(struct processor *p)
 {
-	percpu_activate(p->cpu, (uint32_t)p->node);
+	percpu_activate(p->cpu, group_of_node(p->node));
 	__atomic_store_n(&p->retired, 0, __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&sched.active, 1, __ATOMIC_SEQ_CST);
 }
@@ -50,13 +53,7 @@ void processor_stop(struct processor *p)
 	percpu_deactivate(p->cpu);
 	timers_stop(&p->timers);
 	cds_wfcq_destroy(&p->inbox_head, &p->inbox_tail);
-	while (p->victims) {
-		struct victims *older = p->victims->older;
-
-		free(p->victims);
-		p->victims = older;
-	}
-	free(p->seat);
+	p->victims = NULL;
 	p->seat = NULL;
 }
 

@@ -10,6 +10,7 @@
 
 #include <perch/perch.h>
 
+#include "core/sched/aim.h"
 #include "core/sched/clock.h"
 #include "core/sched/handoff.h"
 #include "core/sched/idle.h"
@@ -161,6 +162,12 @@ static __attribute__((noinline)) bool ready_apart(struct thread *t)
 	return true;
 }
 
+/* The same for one that is woken. */
+static __attribute__((noinline)) bool ready_elsewhere_if(struct thread *t)
+{
+	return ready_apart(t) || aim_home(t);
+}
+
 void sched_ready_here(struct thread *t)
 {
 	if (!push((uintptr_t)t))
@@ -169,7 +176,7 @@ void sched_ready_here(struct thread *t)
 
 void sched_ready(struct thread *t)
 {
-	if (goes_apart(t) && ready_apart(t))
+	if (goes_elsewhere(t) && ready_elsewhere_if(t))
 		return;
 	sched_ready_here(t);
 }
@@ -188,17 +195,16 @@ static __attribute__((noinline)) void ready_last_slow(struct thread *t, unsigned
 
 TURN_INLINE void ready_last(struct thread *t)
 {
-	unsigned r;
+	unsigned r = ring_fair_push((uintptr_t)t);
 
-	if (goes_apart(t) && ready_apart(t))
-		return;
-	r = ring_fair_push((uintptr_t)t);
 	if (__builtin_expect(r != RING_DONE, 0))
 		ready_last_slow(t, r);
 }
 
 void sched_ready_last(struct thread *t)
 {
+	if (goes_elsewhere(t) && ready_elsewhere_if(t))
+		return;
 	ready_last(t);
 }
 
@@ -353,7 +359,7 @@ TURN_INLINE uintptr_t next_item(struct worker *w)
 }
 
 /* Give a new thread its stack. */
-static bool dress(struct thread *t)
+static bool dress(struct worker *w, struct thread *t)
 {
 	struct stack *s = t->stack ? t->stack : stack_get(t->stack_class);
 
@@ -361,7 +367,9 @@ static bool dress(struct thread *t)
 		return false;
 	s->fn = t->fn;
 	s->thread = t;
+	s->cpu = (uint16_t)w->home->cpu;
 	t->stack = s;
+	t->stack_home = (uint8_t)s->home;
 	thread_set_flag(t, THREAD_STARTED);
 	fibre_new(s);
 	t->sp = switch_prepare(stack_top(s));
@@ -381,7 +389,7 @@ static __attribute__((noinline)) struct thread *admit_new(uintptr_t item)
 	} else {
 		t = (struct thread *)item;
 	}
-	if (dress(t))
+	if (dress(worker_self(), t))
 		return t;
 	if (t->flags & THREAD_CARRIER) {
 		carrier_refuse(t->arg);
@@ -476,6 +484,7 @@ void sched_end(void)
 	struct worker *w = worker_self();
 	struct thread *t = w->current, *next;
 	struct stack *s = t->stack;
+	uint8_t home = t->stack_home;
 	uintptr_t item;
 	void *nowhere;
 
@@ -496,11 +505,12 @@ void sched_end(void)
 			break;
 		}
 		next = FIBRE_REUSE && !(item & PERCH_TASK_TAG) ? (struct thread *)item : NULL;
-		if (next && !next->stack && next->stack_class == s->class) {
+		if (next && !next->stack && stack_fits(s, next->stack_class)) {
 			/* a new thread can have this stack as it is */
 			s->fn = next->fn;
 			s->thread = next;
 			next->stack = s;
+			next->stack_home = home;
 			thread_set_flag(next, THREAD_STARTED);
 			w->current = next;
 			perch_stack_limit = stack_limit(s, s->class);
@@ -538,7 +548,11 @@ void perch_switch_first(switch_hook hook, void *arg)
  * they get: the overflow queue is in everybody's reach. */
 static void yield_commit(void *arg)
 {
-	ready_last(arg);
+	struct thread *t = arg;
+
+	if (goes_apart(t) && ready_apart(t))
+		return;
+	ready_last(t);
 }
 
 int sched_yield_now(void)

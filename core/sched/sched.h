@@ -38,6 +38,8 @@ struct sched {
 	uint32_t state; /* enum sched_state */
 	uint32_t quitting;
 	bool shuffle;              /* perch_config.shuffle, and there is another processor to go to */
+	bool wake_home;            /* who is woken on another node goes to the one where its stack is */
+	uint8_t sort_wakes;        /* shuffle, or there are several nodes: a look at who is woken */
 	struct processor_set *set; /* all there have been since the start (set.h) */
 	unsigned active;           /* those of them in use */
 	unsigned retired;          /* those that were in use, and are not now */
@@ -107,6 +109,12 @@ static inline __attribute__((always_inline)) bool goes_apart(const struct thread
 	return __builtin_expect((t->flags & THREAD_PINNED) | sched.shuffle, 0);
 }
 
+/* Who is woken does not, perhaps, go where it is woken; sched_ready() knows. */
+static inline __attribute__((always_inline)) bool goes_elsewhere(const struct thread *t)
+{
+	return __builtin_expect((t->flags & THREAD_PINNED) | __atomic_load_n(&sched.sort_wakes, __ATOMIC_RELAXED), 0);
+}
+
 /* The thread that runs this: a perch thread, or the stand-in of a foreign
  * pthread, which can park too. Never NULL. */
 struct thread *sched_foreign_self(void);
@@ -124,7 +132,8 @@ static inline struct thread *sched_self(void)
  */
 bool sched_ready_item(uintptr_t item);
 /* The same for a thread; always succeeds: it can wait in an inbox. A pinned one
- * goes to its worker, and while threads are shuffled, any other elsewhere. */
+ * goes to its worker, one whose stack is on another node to that node (aim.h), and while
+ * threads are shuffled, any other elsewhere. */
 void sched_ready(struct thread *t);
 /* The same, behind those who are ready. */
 void sched_ready_last(struct thread *t);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/sched/nodes.h"
 #include "core/sched/sched.h"
+#include "core/thread/group.h"
 #include "numa/cpuset.h"
 #include "numa/described.h"
 #include "numa/tier.h"
@@ -56,7 +58,9 @@ static int find_victims(struct processor *p, const struct processor_set *set, co
 			const struct bitmask *cpus, struct victims **out)
 {
 	struct tier_victim *order = calloc(set->count, sizeof(*order));
-	struct victims *v = calloc(1, sizeof(*v) + set->count * sizeof(v->victim[0])), *was = p->victims;
+	/* with its seats; kept until the stop, even if it comes to nothing */
+	struct victims *v = group_alloc(group_of_node(p->node), sizeof(*v) + set->count * sizeof(v->victim[0]));
+	struct victims *was = p->victims;
 	int n = 0;
 
 	*out = v;
@@ -73,7 +77,6 @@ static int find_victims(struct processor *p, const struct processor_set *set, co
 		add_victim(v, was->victim[i].processor, p, was->victim[i].tier);
 	for (unsigned i = 0; i < set->count; i++)
 		add_victim(v, set->processor[i], p, POLICY_TIERS - 1);
-	v->older = was;
 	return n < 0 ? n : 0;
 }
 
@@ -88,11 +91,8 @@ static int set_victims(const struct processor_set *set, const struct topology *t
 		r = find_victims(set->processor[n], set, t, cpus, &found[n]);
 		n++;
 	}
-	while (n-- > 0)
-		if (r)
-			free(found[n]);
-		else
-			__atomic_store_n(&set->processor[n]->victims, found[n], __ATOMIC_RELEASE);
+	while (!r && n-- > 0)
+		__atomic_store_n(&set->processor[n]->victims, found[n], __ATOMIC_RELEASE);
 	free(found);
 	return r;
 }
@@ -117,6 +117,15 @@ static unsigned share(unsigned seats, unsigned count, unsigned i)
 {
 	/* round and round, so that each processor has as many, give or take one */
 	return seats / count + (i < seats % count);
+}
+
+/* With processors on one node only, who is woken just goes where it is woken. */
+static void sort_wakes(const struct processor_set *set)
+{
+	bool several = set->nodes->populated > 1;
+
+	__atomic_store_n(&sched.wake_home, several && sched.policy.kind != POLICY_FLAT, __ATOMIC_RELAXED);
+	__atomic_store_n(&sched.sort_wakes, several || sched.shuffle, __ATOMIC_RELAXED);
 }
 
 /* Whose searchers look for it before they sleep (idle.h). */
@@ -162,6 +171,8 @@ static int add(const struct topology *t, const struct bitmask *cpus, unsigned co
 		p->domain = domain_for(p, set->count);
 		set->processor[set->count++] = p;
 	}
+	if (!r && !(set->nodes = nodes_make(t, set->processor, set->count)))
+		r = -ENOMEM;
 	victims = r ? NULL : robbed(set, cpus);
 	if (!r)
 		r = victims ? set_victims(set, t, victims) : -ENOMEM;
@@ -170,12 +181,14 @@ static int add(const struct topology *t, const struct bitmask *cpus, unsigned co
 	if (r) {
 		while (set->count > before)
 			processor_stop(set->processor[--set->count]);
+		nodes_free(set->nodes);
 		free(set);
 		return r;
 	}
 	/* known to all who count and look, before anything can lie in them */
 	set->older = was;
 	__atomic_store_n(&sched.set, set, __ATOMIC_RELEASE);
+	sort_wakes(set);
 	return 0;
 }
 
@@ -227,8 +240,10 @@ int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 		sched.nodes = (unsigned)t->nodes_present;
 		sched.emulated = t->emulated;
 		sched.node_slots = (unsigned)topology_nodes(t);
-		spill_start(sched.node_slots - 1);
-		r = start_gates();
+		group_start(t);
+		r = spill_start(sched.node_slots - 1);
+		if (!r)
+			r = start_gates();
 		if (!r)
 			r = add(t, allowed, count, seats);
 		topology_free(t);
@@ -236,6 +251,8 @@ int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 	if (r) {
 		free(sched.gate);
 		sched.gate = NULL;
+		spill_stop();
+		group_stop();
 		drop_description();
 		return r;
 	}
@@ -258,6 +275,7 @@ int set_add(const struct bitmask *cpus, unsigned seats_each)
 			: topology_discover_in("", cpus, &r, message, sizeof(message));
 	if (!t)
 		return r ? r : -ENOMEM;
+	group_learn(t);
 	r = add(t, cpus, count, seats_each * count);
 	topology_free(t);
 	return r;
@@ -269,6 +287,8 @@ void set_stop(void)
 
 	for (unsigned i = 0; set && i < set->count; i++)
 		processor_stop(set->processor[i]);
+	spill_stop();
+	group_stop();
 	/* no worker is left that could still read it */
 	sched.set = NULL;
 	free(sched.gate);
@@ -277,6 +297,7 @@ void set_stop(void)
 	while (set) {
 		struct processor_set *older = set->older;
 
+		nodes_free(set->nodes);
 		free(set);
 		set = older;
 	}

@@ -18,23 +18,25 @@
 
 #include <numa.h>
 
+struct nodes;
 struct processor;
 
 /* What there was is `older`; replaced whole, never changed in place. */
 struct processor_set {
 	struct processor_set *older;
+	struct nodes *nodes; /* they are on (nodes.h) */
 	unsigned count;
 	struct processor *processor[];
 };
 
-/* Whom a processor robs, tiers (numa/tier.h) ascending: all of the set but itself. */
+/* Whom a processor robs, tiers (numa/tier.h) ascending: all of the set but itself. On
+ * its node. */
 struct victim {
 	struct processor *processor;
 	int tier; /* far just if it is of another node than the robber */
 };
 
 struct victims {
-	struct victims *older;
 	unsigned count;
 	struct victim victim[];
 };

@@ -11,6 +11,9 @@
  * Items are kept in chunks, so that spilling half a ring is one step under the
  * lock. `length` is read without it: a spill ends with a full fence, as rule D
  * of idle.h wants.
+ *
+ * Where several nodes have memory, a queue and its chunks lie on its node; chunks
+ * are then kept for the next time, since malloc() would mix the nodes' memory.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +23,7 @@
 
 #include "core/sched/idle.h"
 #include "core/sched/sched.h"
+#include "core/thread/group.h"
 #include "rseq/inject.h"
 #include "rseq/pool.h"
 
@@ -37,40 +41,46 @@ struct chunk {
 	uintptr_t item[];
 };
 
+enum { SMALL, LARGE, SIZES };
+static const unsigned room[SIZES] = {64, CHUNK};
+
 static struct queue {
 	pthread_mutex_t lock;
 	struct chunk *head, *tail;
 	uint64_t length;
-} __attribute__((aligned(64))) queue[NODES];
+	struct chunk *kept[SIZES]; /* where several nodes have memory: empty ones */
+} __attribute__((aligned(64))) * queue[NODES];
 
 int spill_start(unsigned highest_node)
 {
-	nodes = highest_node % NODES + 1;
-	for (int i = 0; i < NODES; i++) {
-		pthread_mutex_init(&queue[i].lock, NULL);
-		queue[i].head = queue[i].tail = NULL;
-		queue[i].length = 0;
+	unsigned n = highest_node < NODES ? highest_node + 1 : NODES;
+
+	for (unsigned i = 0; i < n; i++) {
+		queue[i] = group_alloc(i, sizeof(*queue[i]));
+		if (!queue[i])
+			return -ENOMEM;
+		pthread_mutex_init(&queue[i]->lock, NULL);
 	}
+	nodes = n;
 	return 0;
 }
 
 void spill_stop(void)
 {
-	for (int i = 0; i < NODES; i++) {
-		while (queue[i].head) {
-			struct chunk *c = queue[i].head;
+	for (unsigned i = 0; i < nodes && !group_several; i++)
+		while (queue[i]->head) {
+			struct chunk *c = queue[i]->head;
 
-			queue[i].head = c->next;
+			queue[i]->head = c->next;
 			free(c);
 		}
-		queue[i].tail = NULL;
-	}
+	nodes = 0;
 }
 
 void spill_forget(void)
 {
 	for (unsigned i = 0; i < nodes; i++)
-		__atomic_store_n(&queue[i].length, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&queue[i]->length, 0, __ATOMIC_RELAXED);
 }
 
 static unsigned node_here(void)
@@ -95,20 +105,50 @@ static void append(struct queue *q, struct chunk *c)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static struct chunk *chunk_new(unsigned room)
+/* For a group's queue. */
+static struct chunk *chunk_new(unsigned group, unsigned size)
 {
-	struct chunk *c = malloc(sizeof(*c) + room * sizeof(c->item[0]));
+	size_t bytes = sizeof(struct chunk) + room[size] * sizeof(uintptr_t);
+	struct queue *q = queue[group];
+	struct chunk *c = NULL;
 
+	if (!group_several) {
+		c = malloc(bytes);
+	} else {
+		pthread_mutex_lock(&q->lock);
+		c = q->kept[size];
+		if (c)
+			q->kept[size] = c->next;
+		pthread_mutex_unlock(&q->lock);
+		if (!c)
+			c = group_alloc(group, bytes);
+	}
 	if (c) {
 		c->first = c->end = 0;
-		c->room = room;
+		c->room = room[size];
 	}
 	return c;
 }
 
+static void chunk_free(unsigned group, struct chunk *c)
+{
+	struct queue *q = queue[group];
+	unsigned size = c && c->room == room[SMALL] ? SMALL : LARGE;
+
+	if (!c || !group_several) {
+		free(c);
+		return;
+	}
+	pthread_mutex_lock(&q->lock);
+	c->next = q->kept[size];
+	q->kept[size] = c;
+	pthread_mutex_unlock(&q->lock);
+}
+
 bool spill_ring(struct worker *w)
 {
-	struct chunk *c = chunk_new(CHUNK);
+	unsigned here = node_here();
+	struct chunk *c = chunk_new(here, LARGE);
 	struct percpu *a = percpu_here();
 
 	if (!c)
@@ -122,19 +162,20 @@ bool spill_ring(struct worker *w)
 		c->end += n;
 	}
 	if (!c->end) {
-		free(c); /* others have robbed us meanwhile: there is room */
+		chunk_free(here, c); /* others have robbed us meanwhile: there is room */
 		return true;
 	}
 	if (w)
 		stat_add(&w->stats.spilled, c->end);
-	append(&queue[node_here()], c);
+	append(queue[here], c);
 	idle_notify();
 	return true;
 }
 
 bool spill_item(uintptr_t item)
 {
-	struct queue *q = &queue[node_here()];
+	unsigned here = node_here();
+	struct queue *q = queue[here];
 	struct chunk *c;
 	bool done = false;
 
@@ -146,7 +187,7 @@ bool spill_item(uintptr_t item)
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (!done) {
-		c = chunk_new(64);
+		c = chunk_new(here, SMALL);
 		if (!c)
 			return false;
 		c->item[c->end++] = item;
@@ -157,8 +198,9 @@ bool spill_item(uintptr_t item)
 	return true;
 }
 
-static unsigned take(struct queue *q, uintptr_t *item)
+static unsigned take(unsigned group, uintptr_t *item)
 {
+	struct queue *q = queue[group];
 	struct chunk *empty = NULL;
 	unsigned n = 0;
 
@@ -177,7 +219,7 @@ static unsigned take(struct queue *q, uintptr_t *item)
 		}
 	}
 	pthread_mutex_unlock(&q->lock);
-	free(empty);
+	chunk_free(group, empty);
 	return n;
 }
 
@@ -187,8 +229,8 @@ uintptr_t spill_take(void)
 	unsigned here = node_here();
 
 	for (unsigned i = 0; i < nodes; i++) {
-		struct queue *q = &queue[(here + i) % nodes];
-		unsigned n = __atomic_load_n(&q->length, __ATOMIC_RELAXED) ? take(q, item) : 0;
+		unsigned at = (here + i) % nodes;
+		unsigned n = __atomic_load_n(&queue[at]->length, __ATOMIC_RELAXED) ? take(at, item) : 0;
 
 		if (!n)
 			continue;
@@ -206,7 +248,7 @@ uintptr_t spill_take(void)
 bool spill_empty(void)
 {
 	for (unsigned i = 0; i < nodes; i++)
-		if (__atomic_load_n(&queue[i].length, __ATOMIC_ACQUIRE))
+		if (__atomic_load_n(&queue[i]->length, __ATOMIC_ACQUIRE))
 			return false;
 	return true;
 }
@@ -218,5 +260,5 @@ unsigned spill_queues(void)
 
 uint64_t spill_length(unsigned i)
 {
-	return __atomic_load_n(&queue[i].length, __ATOMIC_RELAXED);
+	return __atomic_load_n(&queue[i]->length, __ATOMIC_RELAXED);
 }

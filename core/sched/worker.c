@@ -85,6 +85,7 @@ void worker_clear(struct worker *w, struct processor *home, uint32_t index, uint
 	w->duty = duty_word(DUTY_HOLDS, seat);
 	w->rounds = SCHED_FAIR_ROUND;
 	w->timer_every = 1;
+	w->aim_turn = index;
 	w->random = (uint64_t)index * 0x9e3779b97f4a7c15u + 1;
 	w->spin_ns = SPIN_NS;
 }

@@ -43,6 +43,7 @@ struct worker_stats {
 	uint64_t steals, stolen, asked, asked_steals, asked_steal_ns, forced, forced_ns;
 	uint64_t reveals, spilled, barriers, sleeps, wakes;
 	uint64_t steals_by_tier[POLICY_TIERS], stolen_by_tier[POLICY_TIERS];
+	uint64_t wakes_home, wakes_across;
 };
 
 /* A worker adds to one of its own; no locked instruction. */
@@ -73,6 +74,7 @@ struct worker {
 	struct thread *pinned_first; /* of `pinned`, in the order in which they came */
 	uintptr_t brought;           /* an item that a parking thread found for the scheduler */
 	struct thread *in_call;      /* the one that said that it may block; others read it */
+	uint32_t aim_turn;           /* which processor of a node is next (aim.c) */
 	bool pinned_turn;
 	uint64_t looked_ns; /* when it last looked for timers that are due */
 	uint64_t random;

@@ -13,6 +13,7 @@
 #include "core/sched/idle.h"
 #include "core/sched/sched.h"
 #include "core/see/crowd.h"
+#include "core/see/pages.h"
 #include "core/see/quiet.h"
 #include "core/see/reason.h"
 #include "core/see/stats.h"
@@ -70,6 +71,17 @@ static void put_header(struct text *t, uint64_t now)
 	text_put(t, "topology: %u node%s%s\n", sched.nodes, sched.nodes == 1 ? "" : "s",
 		 sched.emulated ? ", emulated" : "");
 	text_put(t, "stealing: %s\n", policy_name(sched.policy.kind));
+}
+
+static void put_placement(struct text *t)
+{
+	struct perch_numa_pages pages;
+	char line[PAGES_TEXT];
+
+	if (pages_verify(&pages))
+		t->error = -ENOMEM;
+	else if (pages_tell(&pages, line))
+		text_put(t, "placement: %s\n", line);
 }
 
 static void put_processor(struct text *t, unsigned i, uint64_t now)
@@ -301,6 +313,7 @@ void dump_put(struct text *t)
 	unsigned spares = 0;
 
 	put_header(t, now);
+	put_placement(t);
 	for (unsigned i = 0; i < sched_set()->count; i++)
 		put_processor(t, i, now);
 	for (unsigned i = 0; i < spill_queues(); i++)

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/sched/aim.h"
 #include "core/sched/handoff.h"
 #include "core/sched/sched.h"
+#include "core/see/pages.h"
 #include "core/thread/lists.h"
 #include "core/thread/stack.h"
 #include "rseq/counter.h"
@@ -64,14 +66,19 @@ static void gather(struct perch_stats *out)
 			ADD(steals_by_tier[tier]);
 			ADD(stolen_by_tier[tier]);
 		}
+		ADD(wakes_home);
+		ADD(wakes_across);
 	}
 #undef ADD
+	out->wakes_home += __atomic_load_n(&aim_stats.home, __ATOMIC_RELAXED);
+	out->wakes_across += __atomic_load_n(&aim_stats.across, __ATOMIC_RELAXED);
 	out->handoffs = __atomic_load_n(&handoff_stats.taken, __ATOMIC_RELAXED);
 	out->handoffs_undone = __atomic_load_n(&handoff_stats.regained, __ATOMIC_RELAXED);
 	out->handoffs_queued = __atomic_load_n(&handoff_stats.queued, __ATOMIC_RELAXED);
 	out->handoffs_refused = __atomic_load_n(&handoff_stats.refused, __ATOMIC_RELAXED);
 	out->spares = sched_workers() - sched.seats;
 	stack_count(&out->stacks, &out->stack_bytes);
+	pages_last(&out->pages_placed, &out->pages_misplaced);
 }
 
 int perch_stats_get(struct perch_stats *out)
@@ -112,7 +119,10 @@ static const char *tier_name(int tier)
 
 void stats_print(FILE *f, const struct probe *probe, const struct perch_config *config, uint64_t elapsed_ns)
 {
+	struct perch_numa_pages pages;
+	char text[PAGES_TEXT];
 	struct perch_stats s;
+	int r = pages_verify(&pages);
 
 	gather(&s);
 	fprintf(f,
@@ -123,6 +133,10 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	fprintf(f, "perch: topology: %u node%s%s\n", sched.nodes, sched.nodes == 1 ? "" : "s",
 		sched.emulated ? ", emulated" : "");
 	print_policy(f);
+	if (r)
+		fprintf(f, "perch: placement: not known: no memory to look at it\n");
+	else if (pages_tell(&pages, text))
+		fprintf(f, "perch: placement: %s\n", text);
 #define LINE(field, unit) fprintf(f, "perch: %-16s %14llu%s\n", #field, (unsigned long long)s.field, unit)
 	LINE(spawned, "");
 	LINE(finished, "");
@@ -150,6 +164,10 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	LINE(spares, "");
 	LINE(stacks, "");
 	LINE(stack_bytes, " bytes");
+	LINE(wakes_home, "");
+	LINE(wakes_across, "");
+	LINE(pages_placed, "");
+	LINE(pages_misplaced, "");
 #undef LINE
 	for (int tier = 0; tier < PERCH_TIERS; tier++)
 		if (s.steals_by_tier[tier])

@@ -6,12 +6,13 @@
 #include <perch/perch.h>
 
 #include "core/sched/sched.h"
+#include "core/task/loop.h"
 
 /* Without a grain: this many pieces for each processor, so that what is left
  * when one runs dry is worth stealing. */
 #define PIECES 32
 
-static size_t grain_for(size_t n, size_t grain)
+size_t loop_grain(size_t n, size_t grain)
 {
 	size_t pieces;
 
@@ -20,12 +21,6 @@ static size_t grain_for(size_t n, size_t grain)
 	pieces = (size_t)perch_procs() * PIECES;
 	return pieces && n / pieces ? n / pieces : 1;
 }
-
-struct loop {
-	size_t grain;
-	void (*body)(size_t, size_t, void *);
-	void *context;
-};
 
 PERCH_VOID_TASK3(loop_range, const struct loop *, loop, size_t, lo, size_t, hi)
 {
@@ -42,28 +37,25 @@ PERCH_VOID_TASK3(loop_range, const struct loop *, loop, size_t, lo, size_t, hi)
 	loop_range_sync(&right);
 }
 
-int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t, size_t, void *), void *context)
+void loop_run(const struct loop *loop, size_t lo, size_t hi)
 {
-	struct loop loop = {grain_for(end - begin, grain), body, context};
-	int r;
-
-	if (!body || end < begin)
-		return -EINVAL;
-	r = sched_check();
-	if (r)
-		return r;
-	if (begin < end)
-		loop_range(&loop, begin, end);
-	return 0;
+	loop_range(loop, lo, hi);
 }
 
-struct reduction {
-	size_t grain, size;
-	const void *identity;
-	void (*body)(size_t, size_t, void *, void *);
-	void (*combine)(void *, const void *, void *);
-	void *context;
-};
+int loop_check(const struct loop *loop, size_t begin, size_t end)
+{
+	return loop->body && end >= begin ? sched_check() : -EINVAL;
+}
+
+int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t, size_t, void *), void *context)
+{
+	struct loop loop = {loop_grain(end - begin, grain), body, context};
+	int r = loop_check(&loop, begin, end);
+
+	if (!r && begin < end)
+		loop_range(&loop, begin, end);
+	return r;
+}
 
 PERCH_VOID_TASK4(reduce_range, const struct reduction *, reduction, size_t, lo, size_t, hi, void *, value)
 {
@@ -87,16 +79,25 @@ PERCH_VOID_TASK4(reduce_range, const struct reduction *, reduction, size_t, lo, 
 	}
 }
 
+void loop_run_reduction(const struct reduction *r, size_t lo, size_t hi, void *value)
+{
+	reduce_range(r, lo, hi, value);
+}
+
+int loop_check_reduction(const struct reduction *r, const void *result, size_t begin, size_t end)
+{
+	if (!r->body || !r->combine || !r->identity || !result || end < begin || !r->size || r->size > PERCH_REDUCE_MAX)
+		return -EINVAL;
+	return sched_check();
+}
+
 int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void *identity,
 		 void (*body)(size_t, size_t, void *, void *), void (*combine)(void *, const void *, void *),
 		 void *result, void *context)
 {
-	struct reduction reduction = {grain_for(end - begin, grain), size, identity, body, combine, context};
-	int r;
+	struct reduction reduction = {loop_grain(end - begin, grain), size, identity, body, combine, context};
+	int r = loop_check_reduction(&reduction, result, begin, end);
 
-	if (!body || !combine || !identity || !result || end < begin || !size || size > PERCH_REDUCE_MAX)
-		return -EINVAL;
-	r = sched_check();
 	if (r)
 		return r;
 	/* result may be identity itself */

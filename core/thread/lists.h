@@ -6,6 +6,9 @@
 enum {
 	LIST_THREAD = 0, /* descriptors */
 	LIST_STACK = 1,  /* stacks, one list for each size class from here on */
+	/* on their way home to other groups (pool_far) */
+	LIST_FAR_THREAD = 30,
+	LIST_FAR_STACK = 31,
 };
 
 enum {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/thread/fibre.h"
+#include "core/thread/group.h"
 #include "core/thread/lists.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -25,19 +26,12 @@
 /* Mappings that mprotect's guards leave for everybody else in the process. */
 #define MAPS_SPARE 4096
 
-/* The unfinished slab of a class; whole slabs are listed for stack_stop(). */
-struct slab {
-	char *base;
-	size_t size;
-	struct slab *next;
-};
-
 static struct {
 	pthread_mutex_t lock;
 	struct pool pool[STACK_CLASSES];
-	char *cut[STACK_CLASSES];   /* next stack of the unfinished slab */
-	size_t left[STACK_CLASSES]; /* bytes behind it */
-	struct slab *slabs;
+	struct pool_far far;
+	struct group_slab *open[STACK_CLASSES][POOL_GROUPS]; /* unfinished ones; group 0 only if all memory is alike */
+	struct group_slab *slabs;
 	size_t page;
 	bool mprotect;
 	bool told;
@@ -70,11 +64,11 @@ static int guard(char *base)
 }
 
 /* all.lock is held */
-static bool slab_new(unsigned class)
+static struct group_slab *slab_new(unsigned class, uint32_t group)
 {
 	size_t size = stack_class_size(class);
 	size_t want = size > SLAB ? size : SLAB;
-	struct slab *s = malloc(sizeof(*s));
+	struct group_slab *s = malloc(sizeof(*s));
 
 	for (; s && want >= size; want /= 2) {
 		void *p = mmap(NULL, want, PROT_READ | PROT_WRITE,
@@ -84,32 +78,35 @@ static bool slab_new(unsigned class)
 			continue;
 		/* else the first touch of a stack takes 2 MiB */
 		madvise(p, want, MADV_NOHUGEPAGE);
-		*s = (struct slab){p, want, all.slabs};
+		*s = (struct group_slab){p, want, 0, group, all.slabs};
+		if (group_binds()) {
+			group_bind(p, want, group); /* in one piece, before guards cut it up */
+			all.maps_left--;
+		}
 		all.slabs = s;
-		all.cut[class] = p;
-		all.left[class] = want;
+		all.open[class][group] = s;
 		all.bytes += want;
-		return true;
+		return s;
 	}
 	free(s);
 	say_once("no addresses for another stack (RLIMIT_AS, or memory limits)");
-	return false;
+	return NULL;
 }
 
 /* all.lock is held */
-static struct stack *stack_cut(unsigned class)
+static struct stack *stack_cut(unsigned class, uint32_t group)
 {
 	size_t size = stack_class_size(class);
+	struct group_slab *slab = all.open[class][group];
 	char *base;
 	struct stack *s;
 
-	if (all.left[class] < size && !slab_new(class))
+	if ((!slab || slab->size - slab->used < size) && !(slab = slab_new(class, group)))
 		return NULL;
-	base = all.cut[class];
+	base = slab->base + slab->used;
 	if (guard(base))
 		return NULL;
-	all.cut[class] += size;
-	all.left[class] -= size;
+	slab->used += size;
 	all.stacks++;
 	s = (struct stack *)(base + size - sizeof(*s));
 	s->base = base;
@@ -118,6 +115,8 @@ static struct stack *stack_cut(unsigned class)
 	s->locals = NULL;
 	s->pins = s->pins_below = 0;
 	s->class = class;
+	s->home = group_several ? group + 1 : 0;
+	s->at_once = group_several ? STACK_CLASSES : class;
 	return s;
 }
 
@@ -127,10 +126,11 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 	unsigned batch = stack_class_size(class) * BATCH <= SLAB ? BATCH : 1;
 	struct pool_node *chain = NULL;
 
-	(void)group;
+	if (!group_several)
+		group = 0;
 	pthread_mutex_lock(&all.lock);
 	for (unsigned i = 0; i < batch; i++) {
-		struct stack *s = stack_cut(class);
+		struct stack *s = stack_cut(class, group);
 
 		if (!s)
 			break;
@@ -150,6 +150,14 @@ static void stack_cool(struct pool *pool, struct pool_node *object)
 	(void)pool;
 	if (s->size > KEEP + all.page)
 		madvise(s->base + all.page, s->size - all.page - KEEP, MADV_DONTNEED);
+}
+
+static struct pool *stack_home(struct pool_node *object, uint32_t *group)
+{
+	struct stack *s = (struct stack *)object;
+
+	*group = s->home - 1;
+	return &all.pool[s->class];
 }
 
 static long max_map_count(void)
@@ -187,16 +195,17 @@ int stack_start(enum perch_guard wanted)
 	all.told = stack_is_scarce = false;
 	all.stacks = all.bytes = 0;
 	for (unsigned c = 0; c < STACK_CLASSES; c++) {
-		all.left[c] = 0;
+		memset(all.open[c], 0, sizeof(all.open[c]));
 		pool_start(&all.pool[c], LIST_STACK + c, BATCH, stack_make, stack_cool);
 	}
+	pool_far_start(&all.far, LIST_FAR_STACK, BATCH, stack_home);
 	return 0;
 }
 
 void stack_stop(void)
 {
 	while (all.slabs) {
-		struct slab *s = all.slabs;
+		struct group_slab *s = all.slabs;
 
 		all.slabs = s->next;
 		fibre_forget(s->base, s->size);
@@ -219,14 +228,34 @@ struct stack *stack_get(unsigned class)
 	return pool_get(&all.pool[class]);
 }
 
+/* When there are no more to be had, one CPU's list must not keep them from others;
+ * and those of another group go home. */
+static __attribute__((noinline)) void put_apart(struct stack *s)
+{
+	struct pool *pool = &all.pool[s->class];
+
+	if (stack_scarce() && s->home)
+		pool_put_home(pool, s, s->home - 1);
+	else if (stack_scarce())
+		pool_share(pool, s);
+	else if (pool_group_is_here(s->home - 1))
+		pool_put(pool, s);
+	else
+		pool_put_far(&all.far, s);
+}
+
 void stack_put(struct stack *s)
 {
 	s->thread = NULL;
-	/* when there are no more to be had, one CPU's list must not keep them from others */
-	if (__builtin_expect(stack_scarce(), 0))
-		pool_share(&all.pool[s->class], s);
+	if (__builtin_expect(stack_scarce() | s->home, 0))
+		put_apart(s);
 	else
 		pool_put(&all.pool[s->class], s);
+}
+
+bool stack_fits_here(const struct stack *s, unsigned class)
+{
+	return class == s->class && (!s->home || pool_group_is_here(s->home - 1));
 }
 
 bool stack_in_guard(const struct stack *s, uintptr_t address)
@@ -245,4 +274,14 @@ void stack_count(uint64_t *stacks, uint64_t *bytes)
 	*stacks = all.stacks;
 	*bytes = all.bytes;
 	pthread_mutex_unlock(&all.lock);
+}
+
+size_t stack_slabs(struct group_slab *out, size_t most)
+{
+	size_t n;
+
+	pthread_mutex_lock(&all.lock);
+	n = group_copy(all.slabs, out, most);
+	pthread_mutex_unlock(&all.lock);
+	return n;
 }

@@ -9,6 +9,8 @@
  * Size classes are powers of two from 16 KiB to 1 GiB. Stacks of a class are
  * cut from slabs (one mapping each) and kept in pools; what a deep thread
  * committed is given back to the kernel when its stack leaves the CPU's list.
+ * Where several nodes have memory, each group of CPUs (group.h) has slabs of its
+ * own, bound to its node, and gets its stacks back wherever their threads end.
  */
 #ifndef PERCH_THREAD_STACK_H
 #define PERCH_THREAD_STACK_H
@@ -19,6 +21,7 @@
 
 #include <perch/config.h>
 
+#include "core/thread/group.h"
 #include "rseq/pool.h"
 
 #define STACK_SHIFT_MIN 14
@@ -41,10 +44,13 @@ struct stack {
 	/* how often whoever runs on it is pinned, and how many of those are a
 	 * joiner's that runs another thread on its stack (locals.h) */
 	uint32_t pins, pins_below;
+	uint16_t home;          /* the group whose memory it is, plus one; 0: all is alike */
+	uint16_t cpu;           /* where the thread on it first ran */
 	void *pinned_to;        /* whoever schedules knows what it is */
 	struct locals *locals;  /* values of keys; a joiner's lie below the other thread's */
 	void (*at_end)(void *); /* called with at_end_arg when a thread with THREAD_AT_END has ended */
 	void *at_end_arg;
+	uint32_t at_once; /* class of new threads that may have it anywhere; else STACK_CLASSES */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct stack) == 128, "two lines");
@@ -65,6 +71,14 @@ static inline size_t stack_class_size(unsigned class)
  * memory for one. */
 struct stack *stack_get(unsigned class);
 void stack_put(struct stack *s);
+
+/* A new thread may have it here, as it is: of its class, and not from afar. The
+ * first compare alone says so where all memory is alike. */
+bool stack_fits_here(const struct stack *s, unsigned class);
+static inline bool stack_fits(const struct stack *s, unsigned class)
+{
+	return class == s->at_once || stack_fits_here(s, class);
+}
 
 /* Below this address no task is run as a plain call any more: the lowest
  * quarter is for what the task's own frames need. Worked out without a look at
@@ -94,5 +108,7 @@ static inline bool stack_scarce(void)
 /* For reports: "madvise" or "mprotect"; stacks made so far, bytes reserved. */
 const char *stack_guard_name(void);
 void stack_count(uint64_t *stacks, uint64_t *bytes);
+/* Their slabs (group_copy). */
+size_t stack_slabs(struct group_slab *out, size_t most);
 
 #endif

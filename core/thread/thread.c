@@ -21,27 +21,109 @@
 #define RANGE_LEAST ((size_t)1 << 20)
 /* Cut at once: 64 KiB. Pages are touched as descriptors are handed out. */
 #define CUT ((size_t)1024)
+/* A group's slab is as large as all it has, up to this: few mappings, and little that
+ * a walk over the range finds empty. */
+#define SLAB_MOST ((size_t)16 << 20)
+/* How many wait on a CPU of another group to go home. */
+#define FAR 256
 
 struct pool thread_pool;
 char *thread_range;
 size_t thread_range_used;
 bool thread_any_named;
 static size_t range_size;
+static struct pool_far far;
+
+/* Of groups. */
+static struct {
+	pthread_mutex_t lock;
+	struct group_slab *all, *open[POOL_GROUPS];
+	size_t size[POOL_GROUPS]; /* of the next slab */
+} slabs = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static char *range_take(size_t bytes)
+{
+	size_t at = __atomic_fetch_add(&thread_range_used, bytes, __ATOMIC_RELAXED);
+
+	if (at + bytes <= range_size)
+		return thread_range + at;
+	__atomic_fetch_sub(&thread_range_used, bytes, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* slabs.lock is held */
+static struct group_slab *slab_new(uint32_t group, size_t least)
+{
+	struct group_slab *s = malloc(sizeof(*s));
+	size_t size = slabs.size[group] > least ? slabs.size[group] : least;
+	char *p = s ? range_take(size) : NULL;
+
+	if (s && !p)
+		p = range_take(size = least); /* the range is short */
+	if (!p) {
+		free(s);
+		return NULL;
+	}
+	group_bind(p, size, group);
+	*s = (struct group_slab){p, size, 0, group, slabs.all};
+	slabs.size[group] = size * 2 < SLAB_MOST ? size * 2 : SLAB_MOST;
+	return slabs.all = slabs.open[group] = s;
+}
+
+static char *slab_take(uint32_t group, size_t bytes)
+{
+	struct group_slab *s;
+	char *p = NULL;
+
+	pthread_mutex_lock(&slabs.lock);
+	s = slabs.open[group];
+	if (!s || s->size - s->used < bytes)
+		s = slab_new(group, bytes);
+	if (s) {
+		p = s->base + s->used;
+		s->used += bytes;
+	}
+	pthread_mutex_unlock(&slabs.lock);
+	return p;
+}
 
 static struct pool_node *thread_make(struct pool *p, uint32_t group)
 {
 	size_t bytes = CUT * sizeof(struct thread);
-	size_t at = __atomic_fetch_add(&thread_range_used, bytes, __ATOMIC_RELAXED);
+	char *first = group_several ? slab_take(group, bytes) : range_take(bytes);
 
 	(void)p;
-	(void)group;
-	if (at + bytes > range_size) {
-		__atomic_fetch_sub(&thread_range_used, bytes, __ATOMIC_RELAXED);
+	if (!first)
 		return NULL;
-	}
 	/* sixteen pages in one call, not one fault for each (Linux 5.14) */
-	madvise(thread_range + at, bytes, MADV_POPULATE_WRITE);
-	return pool_link(thread_range + at, sizeof(struct thread), CUT);
+	madvise(first, bytes, MADV_POPULATE_WRITE);
+	for (size_t i = 0; group_several && i < CUT; i++)
+		((struct thread *)first)[i].home = (uint8_t)(group + 1);
+	return pool_link(first, sizeof(struct thread), CUT);
+}
+
+static struct pool *thread_home(struct pool_node *object, uint32_t *group)
+{
+	*group = ((struct thread *)object)->home - 1u;
+	return &thread_pool;
+}
+
+void thread_put_home(struct thread *t)
+{
+	if (pool_group_is_here(t->home - 1u))
+		pool_put(&thread_pool, t);
+	else
+		pool_put_far(&far, t);
+}
+
+size_t thread_slabs(struct group_slab *out, size_t most)
+{
+	size_t n;
+
+	pthread_mutex_lock(&slabs.lock);
+	n = group_copy(slabs.all, out, most);
+	pthread_mutex_unlock(&slabs.lock);
+	return n;
 }
 
 int thread_start(void)
@@ -55,6 +137,7 @@ int thread_start(void)
 		thread_range = p;
 		thread_range_used = 0;
 		pool_start(&thread_pool, LIST_THREAD, CUT, thread_make, NULL);
+		pool_far_start(&far, LIST_FAR_THREAD, FAR, thread_home);
 		return 0;
 	}
 	return -ENOMEM;
@@ -76,6 +159,14 @@ void thread_stop(void)
 	thread_any_named = false;
 	munmap(thread_range, range_size);
 	thread_range = NULL;
+	while (slabs.all) {
+		struct group_slab *s = slabs.all;
+
+		slabs.all = s->next;
+		free(s);
+	}
+	memset(slabs.open, 0, sizeof(slabs.open));
+	memset(slabs.size, 0, sizeof(slabs.size));
 }
 
 /* ---- names ---- */

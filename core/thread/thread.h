@@ -4,7 +4,9 @@
  *
  * Descriptors are cut from one reserved range of addresses, so that a handle
  * can be checked before it is followed, and are never unmapped while the
- * runtime runs; a generation in each tells an old handle from a new one.
+ * runtime runs; a generation in each tells an old handle from a new one. Where
+ * several nodes have memory, the range is cut into slabs of one group each
+ * (group.h), and a descriptor is given back to its group wherever it is freed.
  *
  * Nothing here knows who schedules a thread.
  */
@@ -17,6 +19,7 @@
 
 #include <perch/thread.h>
 
+#include "core/thread/group.h"
 #include "rseq/pool.h"
 
 struct stack;
@@ -101,11 +104,13 @@ struct thread {
 	uint16_t flags;
 	uint16_t generation; /* of the handle; never 0 */
 	uint32_t since;      /* while it waits: since when, ms of the runtime's age */
-	uint16_t reason;     /* enum park_reason, until somebody wakes it */
+	uint8_t reason;      /* enum park_reason, until somebody wakes it */
+	uint8_t stack_home;  /* the group whose memory its stack is, plus one, once it has started; 0: all is alike */
 	uint8_t stack_class;
-	uint8_t pad;
+	uint8_t home; /* the group whose memory it is, plus one; 0: all is alike */
 };
 
+_Static_assert(PARK_REASONS <= UINT8_MAX, "thread.reason");
 _Static_assert(sizeof(struct thread) == 64, "a thread that has not started costs one cache line");
 
 /* Reserve addresses for descriptors. 0 or -ENOMEM. */
@@ -117,6 +122,8 @@ extern struct pool thread_pool;
 extern char *thread_range;
 extern size_t thread_range_used;
 extern bool thread_any_named; /* thread_stop() has names to free, perhaps */
+/* Where several nodes have memory: the slabs of each group (group_copy). */
+size_t thread_slabs(struct group_slab *out, size_t most);
 
 #define THREAD_HANDLE_BITS                                                                                             \
 	48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more                     \
@@ -175,6 +182,9 @@ int thread_name_first(struct thread *t, const char *name);
 void thread_read_name(const struct thread *t, char name[PERCH_NAME_MAX + 1], bool must);
 void thread_free_name(struct thread *t);
 
+/* One of a group's: to this CPU's list, or home. */
+void thread_put_home(struct thread *t);
+
 /* Give it back; its handle is void from now on. */
 static inline void thread_free(struct thread *t)
 {
@@ -184,7 +194,10 @@ static inline void thread_free(struct thread *t)
 		thread_free_name(t);
 	__atomic_store_n(&t->flags, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->generation, next ? next : 1, __ATOMIC_RELAXED);
-	pool_put(&thread_pool, t);
+	if (__builtin_expect(t->home, 0))
+		thread_put_home(t);
+	else
+		pool_put(&thread_pool, t);
 }
 
 static inline perch_t thread_handle(const struct thread *t)

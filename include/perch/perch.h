@@ -13,6 +13,7 @@
 #include <perch/config.h>
 #include <perch/io.h>
 #include <perch/local.h>
+#include <perch/numa.h>
 #include <perch/see.h>
 #include <perch/stats.h>
 #include <perch/sync.h>

@@ -50,6 +50,12 @@ struct perch_stats {
 	/* steals, and stolen, by how far away the other CPU was */
 	uint64_t steals_by_tier[PERCH_TIERS];
 	uint64_t stolen_by_tier[PERCH_TIERS];
+	/* on machines with several nodes, of threads that were woken from a node other than their stack's: */
+	uint64_t wakes_home;   /* left for a processor of their own node */
+	uint64_t wakes_across; /* queued where they were woken */
+	/* perch/numa.h, when the kernel was last asked: */
+	uint64_t pages_placed;    /* in memory, on the node where they belong */
+	uint64_t pages_misplaced; /* in memory, on another */
 };
 
 /* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not

@@ -289,6 +289,28 @@ int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void
 		 void (*body)(size_t lo, size_t hi, void *value, void *context),
 		 void (*combine)(void *left, const void *right, void *context), void *result, void *context);
 
+/*
+ * perch_for_numa - as perch_for, with each part of the range on a node of its own.
+ *
+ * The range is cut into as many blocks, of equal length, as there are processors in use;
+ * the blocks go to the processors in the order of nodes, then of CPUs, and are split
+ * further there. The same range and the same processors give the same blocks: a loop
+ * finds on its own node what another over the same range has touched first
+ * (perch_numa_alloc() by PERCH_NUMA_FIRST_TOUCH). Who has nothing left to do helps
+ * others, at last those of other nodes. When processors change (perch_set_procs()),
+ * so do the blocks.
+ *
+ * From any thread, task or foreign pthread. May switch threads. Returns as perch_for
+ * does, also -ENOMEM, and -EPERM in the child of a fork(); nothing has been called then.
+ */
+int perch_for_numa(size_t begin, size_t end, size_t grain, void (*body)(size_t lo, size_t hi, void *context),
+		   void *context);
+
+/* perch_reduce_numa - as perch_reduce, with the blocks of perch_for_numa. */
+int perch_reduce_numa(size_t begin, size_t end, size_t grain, size_t size, const void *identity,
+		      void (*body)(size_t lo, size_t hi, void *value, void *context),
+		      void (*combine)(void *left, const void *right, void *context), void *result, void *context);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

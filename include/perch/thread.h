@@ -29,6 +29,8 @@ typedef struct perch_attr {
 	uint32_t detached;
 	size_t stack_size;
 	char name[PERCH_NAME_MAX + 1];
+	uint32_t aim; /* at nothing, a node, a CPU */
+	uint32_t aimed_at;
 } perch_attr_t;
 
 /*
@@ -46,6 +48,19 @@ int perch_attr_getstacksize(const perch_attr_t *a, size_t *bytes);
 /* state: PERCH_CREATE_JOINABLE or PERCH_CREATE_DETACHED. */
 int perch_attr_setdetachstate(perch_attr_t *a, int state);
 int perch_attr_getdetachstate(const perch_attr_t *a, int *state);
+/*
+ * The thread starts on a processor of this node, or on that of this CPU; the last of
+ * the two calls counts, and -1 takes it back. Whether there is such a processor is seen
+ * when a thread is created. It starts elsewhere only when all workers of that node are
+ * stuck or busy for longer than the others' patience, or the processor goes out of use
+ * meanwhile; and afterwards it is a thread like any other. The node is what counts: on
+ * a busy CPU a neighbour's worker may take the thread.
+ */
+int perch_attr_setnode(perch_attr_t *a, int node);
+int perch_attr_setcpu(perch_attr_t *a, int cpu);
+/* -1: it is aimed at none. */
+int perch_attr_getnode(const perch_attr_t *a, int *node);
+int perch_attr_getcpu(const perch_attr_t *a, int *cpu);
 
 /*
  * perch_create - make a thread that runs fn(arg).
@@ -56,7 +71,8 @@ int perch_attr_getdetachstate(const perch_attr_t *a, int *state);
  * until it first runs, and has no stack until then. Does not switch threads.
  *
  * Returns 0, -EINVAL (fn is NULL; t is NULL for a joinable thread; bad
- * attributes; the runtime is not running), -ENOMEM (no memory for the
+ * attributes, or they name a node or CPU that has no processor in use; the runtime
+ * is not running), -ENOMEM (no memory for the
  * descriptor, or no address space for its stack), -EPERM (in the child of a
  * fork()). On an error nothing was made and *t is untouched.
  */

@@ -168,6 +168,25 @@ TEST(membarrier_is_refused_when_the_environment_says_so)
 	}
 }
 
+static void forbidden(void *arg)
+{
+	(void)arg;
+	if (harness_forbid("no_such_call") != -EINVAL || harness_forbid("membarrier"))
+		_exit(1);
+	if (getpid() > 1) /* nothing else is */
+		syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+}
+
+TEST(forbidden_is_fatal)
+{
+	struct harness_captured c;
+
+	ASSERT_EQ(harness_capture(&c, forbidden, NULL), 0);
+	EXPECT_TRUE(WIFSIGNALED(c.status));
+	EXPECT_EQ(WTERMSIG(c.status), SIGSYS);
+	harness_release(&c);
+}
+
 TEST(refuse_by_call)
 {
 	EXPECT_EQ(harness_refuse("no_such_call"), -EINVAL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * refuse.c - a seccomp filter that makes one system call fail with EPERM, as
- * container runtimes do to what they do not know.
+ * container runtimes do to what they do not know; or that kills who makes it.
  */
 #include <errno.h>
 #include <linux/audit.h>
@@ -26,16 +26,27 @@
 
 static int number_of(const char *syscall_name)
 {
-	if (!strcmp(syscall_name, "membarrier"))
-		return SYS_membarrier;
-	if (!strcmp(syscall_name, "io_uring_setup"))
-		return SYS_io_uring_setup;
-	if (!strcmp(syscall_name, "sched_setscheduler"))
-		return SYS_sched_setscheduler;
-	return strcmp(syscall_name, "sched_setattr") ? -EINVAL : SYS_sched_setattr;
+	static const struct {
+		const char *name;
+		int number;
+	} known[] = {
+		{"get_mempolicy", SYS_get_mempolicy},
+		{"io_uring_setup", SYS_io_uring_setup},
+		{"mbind", SYS_mbind},
+		{"membarrier", SYS_membarrier},
+		{"move_pages", SYS_move_pages},
+		{"sched_setattr", SYS_sched_setattr},
+		{"sched_setscheduler", SYS_sched_setscheduler},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(syscall_name, known[i].name))
+			return known[i].number;
+	return -EINVAL;
 }
 
-int harness_refuse(const char *syscall_name)
+/* What the kernel does instead of the call. */
+static int filter_call(const char *syscall_name, uint32_t action)
 {
 	int number = number_of(syscall_name);
 	struct sock_filter filter[] = {
@@ -43,7 +54,7 @@ int harness_refuse(const char *syscall_name)
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 3),
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, action),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = {.len = sizeof(filter) / sizeof(filter[0]), .filter = filter};
@@ -55,6 +66,16 @@ int harness_refuse(const char *syscall_name)
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
 		return -errno;
 	return 0;
+}
+
+int harness_refuse(const char *syscall_name)
+{
+	return filter_call(syscall_name, SECCOMP_RET_ERRNO | EPERM);
+}
+
+int harness_forbid(const char *syscall_name)
+{
+	return filter_call(syscall_name, SECCOMP_RET_KILL_PROCESS);
 }
 
 int harness_refuse_by_environment(void)

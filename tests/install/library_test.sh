@@ -102,9 +102,9 @@ if command -v cmake >/dev/null; then check "CMake" with_cmake; else skip "CMake"
 
 man=$tmp/usr/share/man
 pages() {
-	[ -f "$man/man3/perch_mutex.3" ] && [ -f "$man/man7/perch.7" ] &&
+	[ -f "$man/man1/perch.1" ] && [ -f "$man/man3/perch_mutex.3" ] && [ -f "$man/man7/perch.7" ] &&
 		[ "$(cat "$man/man3/perch_mutex_lock.3")" = ".so man3/perch_mutex.3" ] || return 1
-	for p in "$man"/man[37]/*; do
+	for p in "$man"/man[137]/*; do
 		to=$(sed -n 's/^\.so //p' "$p")
 		[ -z "$to" ] || grep -q '^\.Sh NAME' "$man/$to" || { echo "$p leads nowhere"; return 1; }
 	done
@@ -122,6 +122,9 @@ each_function() {
 check "a manual page for each function" each_function
 finds() { LC_ALL=C HOME="$tmp" MANPAGER=cat man -M "$man" 3 perch_mutex_lock | grep mutual; }
 if command -v man >/dev/null; then check "man finds a function's page" finds; else skip "man" "no man here"; fi
+
+command_runs() { "$tmp/usr/bin/perch" topo | grep '^topology: '; }
+check "the command perch" command_runs
 
 staged() {
 	"$install" --prefix=/opt/perch --libdir=/opt/perch/lib64 "--destdir=$tmp/stage" &&

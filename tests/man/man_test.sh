@@ -192,6 +192,19 @@ references() {
 	done | none
 }
 check "the pages that are referred to exist" references
+command_page() {
+	for s in NAME SYNOPSIS DESCRIPTION ENVIRONMENT 'EXIT STATUS' EXAMPLES 'SEE ALSO'; do
+		grep -qx "\.Sh $s" docs/man/perch.1 || echo "perch.1 has no section $s"
+	done
+	# what it can do, by its own help, without the dashes' escapes
+	"$tmp/usr/bin/perch" --help | grep -o -e '--[a-z]*' -e '^  [a-z]*' | tr -d ' -' | grep . | sort -u | while read -r w; do
+		grep -q "\<$w\>" docs/man/perch.1 || echo "perch.1 does not say $w"
+	done
+}
+whole_command_page() { command_page | none && [ -f "$man/man1/perch.1" ]; }
+check "perch.1 has its sections, and what the command's help has" whole_command_page
+[ -z "$has_mandoc" ] || check "perch.1 is well-formed" lint docs/man/perch.1
+[ -z "$has_man" ] || check "perch.1 can be read by man" groff docs/man/perch.1
 programs() {
 	for e in docs/man/examples/*.c; do
 		p=${e##*/}

@@ -5,6 +5,8 @@
 # Checks every model, and that every seeded bug is found in it; prints KTAP.
 #   --long   larger bounds too (about five minutes, up to 6 GB)
 #   --trail  print the shortest run that breaks MODEL with these definitions
+# MODEL_JOBS models are checked at a time: as there are CPUs, but 2 at most (under 2 GB
+# each; 1 when --long); their results come out in the plan's order.
 # Status: 0 all as expected, 1 not, 2 usage, 4 skipped (spin or gcc is missing).
 set -eu
 
@@ -52,26 +54,36 @@ if [ -n "$trail" ]; then
 	exit 0
 fi
 
-number=0 failed=0
-result() { # ok|not ok, text
+# Several shells go through all cases, and each does those that it is the first to claim.
+# What is here is done by each of them; $tmp is then its own, $claims everyone's.
+claims=$tmp/claims number=0
+claim() {
 	number=$((number + 1))
-	echo "$1 $number - $2"
-	[ "$1" = ok ] && return
-	failed=$((failed + 1))
-	cat "$tmp/build" "$tmp/out" | tail -n 40 | sed 's/^/# /'
+	mkdir "$claims/$number" 2>/dev/null
+}
+result() { # ok|not ok, text
+	{
+		echo "$1 $number - $2"
+		[ "$1" = ok ] || cat "$tmp/build" "$tmp/out" | tail -n 40 | sed 's/^/# /'
+	} >"$claims/$number/new"
+	mv "$claims/$number/new" "$claims/$number/result"
 }
 
 cycles=''
-# search MEGABYTES LOG2_OF_HASH_TABLE MODEL DEFINITION...: runs the verifier
+# search MEGABYTES LOG2_OF_HASH_TABLE MODEL DEFINITION...: runs the verifier; not so when
+# another shell does, or there is a result already
 search() {
 	memory=$1 table=$2 name=$3
 	shift 3
+	claim || return 1
 	if ! build "$name" "$memory" -DNOFAIR "$@"; then
 		result 'not ok' "$name $*: the model does not compile"
 		return 1
 	fi
 	# shellcheck disable=SC2086 # an option or none
-	(cd "$tmp" && ./pan $cycles -m"$depth" -w"$table" >out 2>&1) || :
+	(cd "$tmp" && exec ./pan $cycles -m"$depth" -w"$table" >out 2>&1) &
+	verifier=$!
+	wait $verifier || :
 }
 
 # holds MODEL DEFINITION...: the whole space has been searched without an error
@@ -126,6 +138,124 @@ TIMERS_SEEDS='NEXT_PAST NEXT_FALLS NO_IDLE_TIMER UNTIL_BEFORE_NEXT WATCH_BEFORE_
 HANDOFF_SEEDS='ONE_WAKE ROUSED_IS_CHOSEN COUNTED_IN_SLEEP COUNTED_AT_START COUNTED_AFTER_DUTY NO_COUNTED_WHEN_LOST
 	SEARCHING_FORGOTTEN SLEEP_THOUGH_CALLED NO_LOOK_AT_PINNED NO_NOTIFY_WHEN_DISMISSED'
 
+cases() {
+	depth=2000000 limit=2000 hash=24
+	holds ring -DWORKERS=2 -DTHIEVES=1 -DITEMS=2
+	holds ring -DWORKERS=1 -DTHIEVES=2 -DITEMS=2
+	holds ring -DWORKERS=1 -DTHIEVES=1 -DITEMS=3
+	holds ring -DWORKERS=1 -DTHIEVES=1 -DITEMS=5 -DBUFFER=1
+	for seed in $RING_SEEDS; do
+		case $seed in
+		NO_RESTART) finds ring "$seed" -DWORKERS=2 ;;
+		NO_ROOM_CHECK) finds ring "$seed" -DWORKERS=1 -DITEMS=5 ;;
+		*) finds ring "$seed" -DWORKERS=1 ;;
+		esac
+	done
+	holds idle -DWORKERS=2 -DPUSHES=3 -DSUBMITS=1
+	holds idle -DWORKERS=3 -DPUSHES=1 -DSUBMITS=0
+	for seed in $IDLE_SEEDS; do
+		case $seed in
+		LOOK_WITHOUT_INBOX) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 -DSUBMITS=1 ;;
+		*) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 ;;
+		esac
+	done
+	holds park
+	for seed in $PARK_SEEDS; do
+		finds park "$seed"
+	done
+	holds bias -DROUNDS=1
+	holds bias -DTHERE=1
+	holds bias -DWORD -DROUNDS=1 -DTHERE=1
+	for seed in $BIAS_SEEDS; do
+		case $seed in
+		STORE_TO_UNLOCK) finds bias "$seed" -DWORD -DROUNDS=1 -DTHERE=1 ;;
+		*) finds bias "$seed" -DROUNDS=1 ;;
+		esac
+	done
+	holds wait -DGIFTS=2
+	holds wait -DFOREIGN -DROUNDS=1
+	for seed in $WAIT_SEEDS; do
+		finds wait "$seed"
+	done
+	finds wait RETURN_UNCLAIMED -DFOREIGN
+	# shellcheck disable=SC2086 # the roles are to be split
+	{
+		ping='-DROLE0=PING -DROLE1=PING'
+		take='-DROLE0=TAKE -DROLE1=TAKE -DROLE2=GIVE'
+		wait='-DROLE0=WAIT -DROLE1=WAIT -DROLE2=SET'
+		holds mutex
+		holds mutex -DTIMED=7
+		holds mutex $ping
+		holds mutex $ping -DFOREIGN=1
+		holds mutex $take
+		holds mutex $take -DTIMED=1
+		holds mutex $wait -DTIMED=1
+		for seed in $MUTEX_SEEDS; do
+			finds mutex "$seed"
+		done
+		for seed in $MUTEX_TIMED_SEEDS; do
+			finds mutex "$seed" -DTIMED=3
+		done
+		for seed in $COND_SEEDS; do
+			finds mutex "$seed" $ping
+		done
+		for seed in $COND_TAKE_SEEDS; do
+			finds mutex "$seed" $take
+		done
+		finds mutex ADOPT_NOBODY $wait
+
+		four='-DA0=SEND -DB0=RECV -DC0=SEND -DC1=SEND -DD0=RECV -DD1=RECV'
+		facing='-DA0=SEND -DA1=RECV -DB0=RECV -DB1=SEND'
+		buffered='-DA0=SEND -DB0=SEND -DC0=RECV -DD0=RECV -DROUNDS=2 -DCAPACITY0=1'
+		closed='-DA0=SEND -DB0=RECV -DB1=RECV -DC0=SEND -DCLOSE=3'
+		holds chan $four
+		holds chan $four -DCAPACITY0=1
+		holds chan $four -DTIMED=15
+		holds chan $buffered
+		holds chan $facing -DROUNDS=2 -DTIMED=1 -DCLOSE=3
+		holds chan $closed -DCAPACITY1=1
+		for seed in $CHAN_SEEDS; do
+			finds chan "$seed" $four
+		done
+		for seed in $CLOSE_SEEDS; do
+			finds chan "$seed" $closed
+		done
+		finds chan SLOT_NOT_REFILLED $buffered
+	}
+	holds timers -DARMS=2 -DCANCELS=1
+	holds timers -DARMS=2 -DWHEELS=2
+	holds timers -DARMS=1 -DPOSTS=2
+	holds timers -DARMS=2 -DWHEELS=2 -DSECOND_READ
+	for seed in $TIMERS_SEEDS; do
+		finds timers "$seed" -DARMS=2 -DCANCELS=1
+	done
+	holds handoff
+	holds handoff -DTAKES=2
+	holds handoff -DPINS=1 -DPOSTS=0
+	ends handoff
+	for seed in $HANDOFF_SEEDS; do
+		case $seed in
+		NO_LOOK_AT_PINNED) finds handoff "$seed" -DPINS=1 -DPOSTS=0 -DTAKES=2 ;;
+		*) finds handoff "$seed" -DTAKES=2 ;;
+		esac
+	done
+	if [ -n "$long" ]; then
+		depth=20000000 limit=6000 hash=26
+		holds ring -DWORKERS=2 -DTHIEVES=1 -DITEMS=3
+		holds idle -DWORKERS=2 -DPUSHES=4 -DSUBMITS=2
+		holds idle -DWORKERS=3 -DPUSHES=2 -DSUBMITS=0
+		holds bias -DWORD -DROUNDS=1
+		# shellcheck disable=SC2086
+		holds chan $four -DROUNDS=2
+		# shellcheck disable=SC2086
+		holds mutex $ping -DROUNDS=3
+		holds timers -DARMS=2 -DPOSTS=1
+		holds timers -DARMS=3
+		holds timers -DWORKERS=3 -DARMS=1
+		holds handoff -DPINS=1
+	fi
+}
+
 # shellcheck disable=SC2086 # the lists are to be split
 set -- $RING_SEEDS $IDLE_SEEDS $PARK_SEEDS $BIAS_SEEDS $WAIT_SEEDS RETURN_UNCLAIMED $TIMERS_SEEDS \
 	$MUTEX_SEEDS $MUTEX_TIMED_SEEDS $COND_SEEDS $COND_TAKE_SEEDS ADOPT_NOBODY \
@@ -134,120 +264,43 @@ plan=$(($# + 33))
 echo "KTAP version 1"
 [ -z "$long" ] || plan=$((plan + 10))
 echo "1..$plan"
-depth=2000000 limit=2000 hash=24
-holds ring -DWORKERS=2 -DTHIEVES=1 -DITEMS=2
-holds ring -DWORKERS=1 -DTHIEVES=2 -DITEMS=2
-holds ring -DWORKERS=1 -DTHIEVES=1 -DITEMS=3
-holds ring -DWORKERS=1 -DTHIEVES=1 -DITEMS=5 -DBUFFER=1
-for seed in $RING_SEEDS; do
-	case $seed in
-	NO_RESTART) finds ring "$seed" -DWORKERS=2 ;;
-	NO_ROOM_CHECK) finds ring "$seed" -DWORKERS=1 -DITEMS=5 ;;
-	*) finds ring "$seed" -DWORKERS=1 ;;
-	esac
-done
-holds idle -DWORKERS=2 -DPUSHES=3 -DSUBMITS=1
-holds idle -DWORKERS=3 -DPUSHES=1 -DSUBMITS=0
-for seed in $IDLE_SEEDS; do
-	case $seed in
-	LOOK_WITHOUT_INBOX) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 -DSUBMITS=1 ;;
-	*) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 ;;
-	esac
-done
-holds park
-for seed in $PARK_SEEDS; do
-	finds park "$seed"
-done
-holds bias -DROUNDS=1
-holds bias -DTHERE=1
-holds bias -DWORD -DROUNDS=1 -DTHERE=1
-for seed in $BIAS_SEEDS; do
-	case $seed in
-	STORE_TO_UNLOCK) finds bias "$seed" -DWORD -DROUNDS=1 -DTHERE=1 ;;
-	*) finds bias "$seed" -DROUNDS=1 ;;
-	esac
-done
-holds wait -DGIFTS=2
-holds wait -DFOREIGN -DROUNDS=1
-for seed in $WAIT_SEEDS; do
-	finds wait "$seed"
-done
-finds wait RETURN_UNCLAIMED -DFOREIGN
-# shellcheck disable=SC2086 # the roles are to be split
-{
-	ping='-DROLE0=PING -DROLE1=PING'
-	take='-DROLE0=TAKE -DROLE1=TAKE -DROLE2=GIVE'
-	wait='-DROLE0=WAIT -DROLE1=WAIT -DROLE2=SET'
-	holds mutex
-	holds mutex -DTIMED=7
-	holds mutex $ping
-	holds mutex $ping -DFOREIGN=1
-	holds mutex $take
-	holds mutex $take -DTIMED=1
-	holds mutex $wait -DTIMED=1
-	for seed in $MUTEX_SEEDS; do
-		finds mutex "$seed"
-	done
-	for seed in $MUTEX_TIMED_SEEDS; do
-		finds mutex "$seed" -DTIMED=3
-	done
-	for seed in $COND_SEEDS; do
-		finds mutex "$seed" $ping
-	done
-	for seed in $COND_TAKE_SEEDS; do
-		finds mutex "$seed" $take
-	done
-	finds mutex ADOPT_NOBODY $wait
 
-	four='-DA0=SEND -DB0=RECV -DC0=SEND -DC1=SEND -DD0=RECV -DD1=RECV'
-	facing='-DA0=SEND -DA1=RECV -DB0=RECV -DB1=SEND'
-	buffered='-DA0=SEND -DB0=SEND -DC0=RECV -DD0=RECV -DROUNDS=2 -DCAPACITY0=1'
-	closed='-DA0=SEND -DB0=RECV -DB1=RECV -DC0=SEND -DCLOSE=3'
-	holds chan $four
-	holds chan $four -DCAPACITY0=1
-	holds chan $four -DTIMED=15
-	holds chan $buffered
-	holds chan $facing -DROUNDS=2 -DTIMED=1 -DCLOSE=3
-	holds chan $closed -DCAPACITY1=1
-	for seed in $CHAN_SEEDS; do
-		finds chan "$seed" $four
-	done
-	for seed in $CLOSE_SEEDS; do
-		finds chan "$seed" $closed
-	done
-	finds chan SLOT_NOT_REFILLED $buffered
-}
-holds timers -DARMS=2 -DCANCELS=1
-holds timers -DARMS=2 -DWHEELS=2
-holds timers -DARMS=1 -DPOSTS=2
-holds timers -DARMS=2 -DWHEELS=2 -DSECOND_READ
-for seed in $TIMERS_SEEDS; do
-	finds timers "$seed" -DARMS=2 -DCANCELS=1
+jobs=${MODEL_JOBS:-$(nproc)}
+[ -n "${MODEL_JOBS:-}" ] || [ "$jobs" -le 2 ] || jobs=2
+[ -n "${MODEL_JOBS:-}" ] || [ -z "$long" ] || jobs=1
+mkdir "$claims"
+workers=''
+# shellcheck disable=SC2154 # w is not needed before
+trap 'for w in $workers; do kill "$w" 2>/dev/null || :; done; rm -rf "$tmp"' EXIT
+for i in $(seq "$jobs"); do
+	mkdir "$tmp/$i"
+	# shellcheck disable=SC2030 # its own
+	(
+		trap ': >"$claims/ended.$i"' EXIT
+		trap 'kill "${verifier:-}"; exit 1' TERM
+		tmp=$tmp/$i
+		cases
+	) </dev/null &
+	workers="$workers $!"
 done
-holds handoff
-holds handoff -DTAKES=2
-holds handoff -DPINS=1 -DPOSTS=0
-ends handoff
-for seed in $HANDOFF_SEEDS; do
-	case $seed in
-	NO_LOOK_AT_PINNED) finds handoff "$seed" -DPINS=1 -DPOSTS=0 -DTAKES=2 ;;
-	*) finds handoff "$seed" -DTAKES=2 ;;
-	esac
+all_ended() { [ "$(find "$claims" -name 'ended.*' | wc -l)" = "$jobs" ]; }
+
+shown=0 failed=0
+while [ $shown -lt $plan ]; do
+	r=$claims/$((shown + 1))/result
+	if [ -e "$r" ]; then
+		shown=$((shown + 1))
+		cat "$r"
+		case $(head -c 3 "$r") in not) failed=$((failed + 1)) ;; esac
+	elif all_ended && [ ! -e "$r" ]; then
+		break
+	else
+		sleep 0.1
+	fi
 done
-if [ -n "$long" ]; then
-	depth=20000000 limit=6000 hash=26
-	holds ring -DWORKERS=2 -DTHIEVES=1 -DITEMS=3
-	holds idle -DWORKERS=2 -DPUSHES=4 -DSUBMITS=2
-	holds idle -DWORKERS=3 -DPUSHES=2 -DSUBMITS=0
-	holds bias -DWORD -DROUNDS=1
-	# shellcheck disable=SC2086
-	holds chan $four -DROUNDS=2
-	# shellcheck disable=SC2086
-	holds mutex $ping -DROUNDS=3
-	holds timers -DARMS=2 -DPOSTS=1
-	holds timers -DARMS=3
-	holds timers -DWORKERS=3 -DARMS=1
-	holds handoff -DPINS=1
-fi
-echo "# $((number - failed)) as expected, $failed not"
-[ "$failed" = 0 ] && [ "$number" = "$plan" ]
+wait
+workers=''
+# cases that are not in the plan
+while [ -e "$claims/$((shown + 1))" ]; do shown=$((shown + 1)); done
+echo "# $((shown - failed)) as expected, $failed not"
+[ "$failed" = 0 ] && [ "$shown" = "$plan" ]

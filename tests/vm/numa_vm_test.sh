@@ -46,7 +46,7 @@ refuses() { # MESSAGE ARG...
 }
 
 run 0 --help
-has out --kernel= --nodes= --cpus= --memory= --distances= --timeout= --file= --env= --append= --before= --console --help \
+has out --kernel= --arch= --download --nodes= --cpus= --memory= --distances= --timeout= --file= --env= --append= --before= --console --help \
 	'exit status' 124 125 perch-numa-vm
 judge "--help"
 
@@ -62,12 +62,21 @@ done
 refuses "--cpus=no: not a number from 1 to 255" --cpus=no -- true
 refuses "--nodes=16 --cpus=16: 256 CPUs, more than 255" --nodes=16 --cpus=16 -- true
 refuses "--memory=63: not a number from 64 to 65536" --memory=63 -- true
+refuses "--cpus=2,2: 2 numbers for 3 nodes" --nodes=3 --cpus=2,2 -- true
+refuses "--cpus=0,2: node 0: '0' is not a number from 1 to 255" --cpus=0,2 -- true
+refuses "--cpus=2,: node 1: '' is not a number from 1 to 255" --cpus=2, -- true
+refuses "--nodes=2 --cpus=200,100: 300 CPUs, more than 255" --nodes=2 --cpus=200,100 -- true
+refuses "--memory=512,32: node 1: '32' is not a number from 64 to 65536" --memory=512,32 -- true
 refuses "--timeout=1.5: not a number from 1 to 999999" --timeout=1.5 -- true
 refuses "--file=/no/such: no such file" --file=/no/such -- true
 refuses "--file=/tmp: no such file" --file=/tmp -- true
 refuses "--env=1A=2: not NAME=VALUE" --env=1A=2 -- true
 refuses "--env=A: not NAME=VALUE" --env=A -- true
 refuses "--kernel=5.10: neither 6.1, 6.12 nor a file" --kernel=5.10 -- true
+refuses "--arch=arm: neither x86_64 nor aarch64" --arch=arm -- true
+refuses "--kernel=6.12: for --arch=aarch64 6.1 or a file" --arch=aarch64 --kernel=6.12 -- true
+refuses "--kernel=/no/such: neither 6.1, 6.12 nor a file" --arch=aarch64 --kernel=/no/such -- true
+refuses "--download: no program is run, 'true' is too much" --download -- true
 refuses "no such program: no-such-program" no-such-program
 refuses "no such program: /no/such" -- /no/such
 for d in round ringg '' '10,2a;20,10'; do
@@ -91,6 +100,9 @@ for lacks in $tools; do
 	[ "$(cat "$tmp/err")" = "numa-vm: $lacks is missing: apt-get install --no-install-recommends $packages" ] || problem+=" another message;"
 	judge "says that $lacks is missing"
 done
+its_path=$tmp/no-xz run 125 --arch=aarch64 -- true
+has err "numa-vm: qemu-system-aarch64 is missing: apt-get install --no-install-recommends qemu-system-arm cpio binutils"
+judge "says that QEMU for aarch64 is missing"
 
 # shellcheck disable=SC2086 # words
 need_tools "$packages" $tools setpriv
@@ -103,9 +115,12 @@ rm "$tmp/stand-in/busybox"
 printf '#!/bin/sh\nexit 100\n' >"$tmp/stand-in/apt-cache"
 printf '#!/bin/sh\necho "E: no network" >&2\nexit 100\n' >"$tmp/stand-in/apt-get"
 chmod +x "$tmp/stand-in"/*
-XDG_CACHE_HOME=$tmp/empty refuses "no kernel package for 6.1: apt knows no linux-image-amd64/bookworm (is bookworm among its sources? apt-get update?)" -- true
+else="and deb.debian.org cannot be asked (--kernel=FILE takes any bzImage or vmlinux)"
+XDG_CACHE_HOME=$tmp/empty refuses "no kernel package for 6.1: apt knows no linux-image-amd64/bookworm, $else" -- true
 XDG_CACHE_HOME=$tmp/empty refuses \
-	"no kernel package for 6.12: apt knows no linux-image-amd64/bookworm-backports (is bookworm-backports among its sources? apt-get update?)" --kernel=6.12 -- true
+	"no kernel package for 6.12: apt knows no linux-image-amd64/bookworm-backports, $else" --kernel=6.12 -- true
+XDG_CACHE_HOME=$tmp/empty refuses \
+	"no kernel package for 6.1: apt knows no linux-image-amd64/bookworm, $else" --download
 printf '#!/bin/sh\necho "Depends: linux-image-6.1.0-9-amd64 (= 6.1.9-1)"\n' >"$tmp/stand-in/apt-cache"
 XDG_CACHE_HOME=$tmp/empty run 125 -- true
 has err "E: no network" "numa-vm: cannot download the kernel package linux-image-6.1.0-9-amd64"
@@ -113,6 +128,9 @@ has err "E: no network" "numa-vm: cannot download the kernel package linux-image
 judge "says why a kernel cannot be downloaded"
 its_path=$PATH
 
+run 0 --download
+[ -s "$(cat "$tmp/out")" ] || problem+=" no such kernel;"
+judge "--download prints the kernel"
 head -c 100000 /dev/zero >"$tmp/zeros"
 run 125 --kernel="$tmp/zeros" -- true
 has err "numa-vm: qemu failed, status 1 (kernel $tmp/zeros)"
@@ -168,6 +186,14 @@ node1: 20 10 20: 1: 1
 node2: 20 20 10: 2: 1
 0-2"
 judge "3 nodes of 1 CPU, flat"
+
+# shellcheck disable=SC2016 # for the guest's shell
+run 0 --nodes=3 --cpus=2,1,0 --memory=512,0,256 --distances=flat -- busybox sh -c 'cd /sys/devices/system/node
+	for i in node[0-9]*; do echo "$i: $(cat $i/cpulist): $(($(sed -n "s/.*MemTotal: *\([0-9]*\) kB/\1/p" $i/meminfo) / 1024 / 128))"; done'
+is "node0: 0-1: 3
+node1: 2: 0
+node2: : 1"
+judge "3 nodes, one without memory, one without CPUs"
 
 echo "in a file" >"$tmp/file"
 run 0 --file="$tmp/file" --append=perch.a=1 --append="perch.b=2" --before="echo before >/tmp/b" --before="cat /tmp/b" \

@@ -31,7 +31,8 @@ version=$(sed -n 's/^#define PERCH_VERSION "\(.*\)"$/\1/p' include/perch/perch.h
 to=$destdir$libdir
 include=$destdir$prefix/include/perch
 man=$destdir$prefix/share/man
-mkdir -p "$to/pkgconfig" "$to/cmake/perch" "$include/rseq" "$man/man3" "$man/man7"
+bin=$destdir$prefix/bin
+mkdir -p "$bin" "$to/pkgconfig" "$to/cmake/perch" "$include/rseq" "$man/man1" "$man/man3" "$man/man7"
 # not install(1): in a test, PATH leads to this very script first
 put() { # MODE FILE DESTINATION
 	rm -f "$3"
@@ -42,6 +43,7 @@ for h in include/perch/*.h; do put 644 "$h" "$include/${h##*/}"; done
 for h in rseq/*.h; do put 644 "$h" "$include/rseq/${h##*/}"; done
 put 644 libperch.a "$to/libperch.a"
 put 755 libperch.so.0 "$to/libperch.so.$version"
+put 755 tools/perch/perch "$bin/perch"
 ln -sf "libperch.so.$version" "$to/libperch.so.0"
 ln -sf libperch.so.0 "$to/libperch.so"
 fill() { sed "s|@prefix@|$prefix|g; s|@libdir@|$libdir|g; s|@includedir@|$prefix/include|g; s|@version@|$version|g" "$1"; }
@@ -51,7 +53,7 @@ for f in perchConfig perchConfigVersion; do
 done
 chmod 644 "$to/pkgconfig/perch.pc" "$to"/cmake/perch/*
 # the pages, and for each further name that one has, a page that leads to it
-for page in docs/man/*.[37]; do
+for page in docs/man/*.[137]; do
 	p=${page##*/}
 	section=man${p##*.}
 	put 644 "$page" "$man/$section/$p"

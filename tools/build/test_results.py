@@ -13,7 +13,7 @@ import sys
 import urllib.parse
 
 RESULT = re.compile(r"^(ok|not ok) \d+ ?(.*)$")
-PLAN = re.compile(r"^1\.\.(\d+)$")
+PLAN = re.compile(r"^1\.\.(\d+)(?: # SKIP (.*))?$")
 
 
 def read_log(outputs):
@@ -27,12 +27,14 @@ def read_log(outputs):
 def judge(label, status, lines):
     """-> passed, failed, skipped, what to say"""
     passed = failed = skipped = 0
-    planned, said = None, []
+    planned, left_out, said = None, None, []
     if "KTAP version 1" in lines:
         for line in lines:
             plan, result = PLAN.match(line), RESULT.match(line)
             if plan:
                 planned = int(plan.group(1))
+                if plan.group(2):  # what is left of it, or all, cannot run here
+                    left_out = plan.group(2)
             elif not result:
                 continue
             elif result.group(1) == "not ok":
@@ -47,6 +49,9 @@ def judge(label, status, lines):
         if planned is None or ran != planned:
             failed += 1
             said.append("%s: %s of %s planned tests ended (%s)" % (label, ran, planned, status))
+        if left_out:
+            skipped += 1
+            said.append("%s: skipped: %s" % (label, left_out))
     elif status == "PASSED":
         passed = 1
     if status != "PASSED" and not failed:

@@ -3,8 +3,8 @@
 # sysroot.sh [--guest]: prints the directory with what an aarch64 build needs
 # beside Debian's cross compiler, made on first use from Debian's own packages
 # (apt-get download, dpkg -x; nothing of it is installed):
-#   DIR/sysroot  libnuma, liburcu and liburing for arm64
-#   DIR/guest    with --guest: a kernel and a busybox, for guest.sh
+#   DIR/sysroot  libnuma, liburcu, liburing and nettle for arm64
+#   DIR/guest    with --guest: a kernel and a busybox, for tools/numa-vm
 # Installs the compiler, and tells dpkg of arm64, where that was not done.
 # PERCH_AARCH64 is the directory; default: ~/.cache/perch-aarch64.
 set -eu
@@ -28,6 +28,8 @@ fi
 unpack() { # DIRECTORY PACKAGE...: all of them, or the directory is not there
 	to=$1
 	shift
+	# made when fewer libraries were needed: anew
+	[ ! -e "$to" ] || [ "$(cat "$to/packages" 2>/dev/null)" = "$*" ] || rm -rf "$to"
 	[ -e "$to" ] && return 0
 	prepare
 	mkdir -p "$dir"
@@ -36,10 +38,12 @@ unpack() { # DIRECTORY PACKAGE...: all of them, or the directory is not there
 	(cd "$new" && apt-get -q -o APT::Sandbox::User=root download "$@" >&2 &&
 		for p in *.deb; do dpkg -x "$p" . || exit 1; done && rm -f -- *.deb) ||
 		{ rm -rf "$new"; echo "sysroot.sh: cannot get $*" >&2; exit 1; }
+	echo "$*" >"$new/packages"
 	mv -T "$new" "$to"
 }
 
-unpack "$dir/sysroot" libnuma1:arm64 libnuma-dev:arm64 liburcu8:arm64 liburcu-dev:arm64 liburing2:arm64 liburing-dev:arm64
+unpack "$dir/sysroot" libnuma1:arm64 libnuma-dev:arm64 liburcu8:arm64 liburcu-dev:arm64 liburing2:arm64 liburing-dev:arm64 \
+	libnettle8:arm64 nettle-dev:arm64
 if [ "${1:-}" = --guest ]; then
 	if [ ! -e "$dir/guest" ]; then
 		prepare
