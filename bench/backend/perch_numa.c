@@ -46,6 +46,19 @@ static void *placed(void *arg)
 	return (char *)arg + 1;
 }
 
+/* Stacks, descriptors, queues, areas. Nothing on a machine with one node. */
+static int count_pages(struct placement *p)
+{
+	struct perch_numa_pages pages;
+	int r = perch_numa_verify(&pages);
+
+	for (int kind = 0; kind < PERCH_NUMA_KINDS && !r; kind++) {
+		p->pages_home += pages.placed[kind];
+		p->pages_abroad += pages.misplaced[kind];
+	}
+	return r;
+}
+
 int perch_bench_placement(struct placement *p)
 {
 	perch_t *t = calloc(p->n, sizeof(*t));
@@ -65,8 +78,10 @@ int perch_bench_placement(struct placement *p)
 	while (p->arrived < made)
 		perch_yield();
 	p->ns = now_ns() - start;
-	if (!r)
+	if (!r) {
 		placement_look(p);
+		r = count_pages(p);
+	}
 	perch_waitgroup_done(&placing.gate);
 	for (size_t i = 0; i < made; i++) {
 		void *result;
