@@ -9,10 +9,6 @@
 
 #include "bench/workload/measure.h"
 
-/* Weak: where perch has no loop by node, that case is skipped, and says so. */
-int perch_for_numa(size_t begin, size_t end, size_t grain, void (*body)(size_t lo, size_t hi, void *context),
-		   void *context) __attribute__((weak));
-
 static void run_blocks(size_t lo, size_t hi, void *context)
 {
 	const struct memory_loop *l = context;
@@ -23,9 +19,7 @@ static void run_blocks(size_t lo, size_t hi, void *context)
 
 int perch_bench_loop(struct memory_loop *l)
 {
-	if (!l->by_node)
-		return perch_for(0, l->blocks, 1, run_blocks, l);
-	return perch_for_numa ? perch_for_numa(0, l->blocks, 1, run_blocks, l) : -ENOTSUP;
+	return l->by_node ? perch_for_numa(0, l->blocks, 1, run_blocks, l) : perch_for(0, l->blocks, 1, run_blocks, l);
 }
 
 struct placing {
