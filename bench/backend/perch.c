@@ -268,13 +268,6 @@ static const char *note(const char *workload, const char *case_name)
 	return strcmp(workload, "fib-typed") ? NULL : "form=typed";
 }
 
-static const char *why(const char *workload, const char *case_name)
-{
-	(void)workload;
-	(void)case_name;
-	return "this perch has no loop by node";
-}
-
 const struct backend backend = {
 	.name = "perch",
 	.start = start,
@@ -283,7 +276,6 @@ const struct backend backend = {
 	.mark = mark,
 	.report = report,
 	.note = note,
-	.why = why,
 	.fib = fib,
 	.fib_typed = fib_typed,
 	.nqueens = nqueens,

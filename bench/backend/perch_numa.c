@@ -9,10 +9,6 @@
 
 #include "bench/workload/measure.h"
 
-/* Weak: where perch has no loop by node, that case is skipped, and says so. */
-int perch_for_numa(size_t begin, size_t end, size_t grain, void (*body)(size_t lo, size_t hi, void *context),
-		   void *context) __attribute__((weak));
-
 static void run_blocks(size_t lo, size_t hi, void *context)
 {
 	const struct memory_loop *l = context;
@@ -23,9 +19,7 @@ static void run_blocks(size_t lo, size_t hi, void *context)
 
 int perch_bench_loop(struct memory_loop *l)
 {
-	if (!l->by_node)
-		return perch_for(0, l->blocks, 1, run_blocks, l);
-	return perch_for_numa ? perch_for_numa(0, l->blocks, 1, run_blocks, l) : -ENOTSUP;
+	return l->by_node ? perch_for_numa(0, l->blocks, 1, run_blocks, l) : perch_for(0, l->blocks, 1, run_blocks, l);
 }
 
 struct placing {
@@ -44,6 +38,19 @@ static void *placed(void *arg)
 		return NULL;
 	placement_woken(placing.p, i);
 	return (char *)arg + 1;
+}
+
+/* Stacks, descriptors, queues, areas. Nothing on a machine with one node. */
+static int count_pages(struct placement *p)
+{
+	struct perch_numa_pages pages;
+	int r = perch_numa_verify(&pages);
+
+	for (int kind = 0; kind < PERCH_NUMA_KINDS && !r; kind++) {
+		p->pages_home += pages.placed[kind];
+		p->pages_abroad += pages.misplaced[kind];
+	}
+	return r;
 }
 
 int perch_bench_placement(struct placement *p)
@@ -65,8 +72,10 @@ int perch_bench_placement(struct placement *p)
 	while (p->arrived < made)
 		perch_yield();
 	p->ns = now_ns() - start;
-	if (!r)
+	if (!r) {
 		placement_look(p);
+		r = count_pages(p);
+	}
 	perch_waitgroup_done(&placing.gate);
 	for (size_t i = 0; i < made; i++) {
 		void *result;

@@ -126,6 +126,7 @@ static int take_placement(const struct figures *f, struct chart *chart, const st
 {
 	static const char *const what[][2] = {
 		{"percent_stacks_home", "stack on the node of the CPU that started it"},
+		{"percent_pages_home", "page on its node (all memory of the runtime)"},
 		{"percent_woken_home", "woken on the node of its stack"},
 		{"percent_started_abroad", "started on another node than its creator"},
 	};
@@ -176,8 +177,8 @@ static const struct picture {
 	 "tree: policy", "", take_stolen, true},
 	{"steals-time", CHART_BARS, "Time of the trees, by stealing policy (bars: median, lines: min to max)",
 	 "time / median time by near-first", "tree", "", take_time, true},
-	{"placement", CHART_BARS, "Placement of threads and their stacks", "% of threads", "runtime/policy", "",
-	 take_placement, true},
+	{"placement", CHART_BARS, "Placement of threads and their stacks", "% of threads, of pages", "runtime/policy",
+	 "", take_placement, true},
 	{"jacobi", CHART_BARS, "Jacobi, 5-point (bars: median, lines: min to max; less is better)", "ns per element",
 	 "form of the loop", "", take_jacobi, true},
 	{"triad", CHART_BARS, "STREAM triad (bars: median, lines: min to max; more is better)",

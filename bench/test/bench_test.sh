@@ -95,11 +95,12 @@ has block ms_beside 2 go
 has block x_alone 2 perch pthread
 has block x_alone 1 go
 has block percent_share 1 perch pthread go
-has triad ns_per_element 2 serial
-has triad ns_per_element 1 perch omp libomp
+has triad ns_per_element 2 serial perch
+has triad ns_per_element 1 omp libomp
 has triad gb_per_s 1 perch omp libomp
 has triad percent_home 1 perch omp libomp
-has jacobi ns_per_element 1 serial perch omp libomp
+has jacobi ns_per_element 2 serial perch
+has jacobi ns_per_element 1 omp libomp
 has jacobi percent_home 1 perch omp libomp
 has placement ns_per_thread 1 perch pthread
 has placement percent_stacks_home 1 perch pthread

@@ -82,6 +82,8 @@ static void emit(struct placement_run *run)
 	if (!home_described())
 		emit_share(run->m, "percent_stacks_home", home, n);
 	emit_share(run->m, "percent_woken_home", woken, n);
+	if (run->p.pages_home + run->p.pages_abroad)
+		emit_share(run->m, "percent_pages_home", run->p.pages_home, run->p.pages_home + run->p.pages_abroad);
 }
 
 int measure_placement(struct measurement *m)

@@ -29,6 +29,8 @@ struct placement {
 	_Atomic size_t arrived; /* by placement_born() */
 	size_t right;           /* how many did what they should */
 	uint64_t ns;            /* until all had arrived */
+	/* What the runtime says of its own memory then, in pages; 0: it says nothing. */
+	uint64_t pages_home, pages_abroad;
 
 	/* for placement.c */
 	int *node; /* of each page */
