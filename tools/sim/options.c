@@ -41,6 +41,8 @@ void options_help(void)
 	       "  --bring=open|shut   what comes from afar is published for the neighbours (default), or not\n"
 	       "  --start=random|same the victim of a tier with which a round begins: any (default), or the next one\n"
 	       "                      each time\n"
+	       "  --hold=on|off       a far tier stays open to a node that has just brought something home (default), or\n"
+	       "                      each thief waits for itself\n"
 	       "  --seeds=N           runs of each, with seeds from --seed on; default 5\n"
 	       "  --seed=N            default 1\n"
 	       "  --cost=NAME=VALUE   another cost of a step; --costs lists them with where they are from\n"
@@ -195,6 +197,7 @@ static int take_value(struct options *o, const char *argument, size_t length, ch
 	static const char *const gates[] = {"on", "off", "both"}, *const wakes[] = {"near", "any"};
 	static const char *const brings[] = {"open", "shut"}, *const formats[] = {"table", "json"};
 	static const char *const starts[] = {"random", "same"};
+	static const char *const holds[] = {"on", "off"};
 	char message[256];
 	double n;
 	int r;
@@ -240,6 +243,11 @@ static int take_value(struct options *o, const char *argument, size_t length, ch
 	if (IS("--start")) {
 		r = choice(argument, value, starts, 2);
 		o->in_turn = r == 1;
+		return r < 0 ? r : 0;
+	}
+	if (IS("--hold")) {
+		r = choice(argument, value, holds, 2);
+		o->forgets = r == 1;
 		return r < 0 ? r : 0;
 	}
 	if (IS("--format")) {
