@@ -6,7 +6,7 @@
 /* An owner that pushes or pops answers within this, if it is near. */
 #define ASK_NS 5000
 /* For each rank of distance: until a tier opens, and how much longer its owners are asked. */
-#define FAR_DELAY_NS 20000
+#define FAR_DELAY_NS 5000
 #define FAR_ASK_NS 20000
 /* A tier that has been waited for stays open for that many delays after each time that something came from there. */
 #define HOLD 2

@@ -44,8 +44,9 @@ refuses "sim: --frob=1: no such option" --frob=1
 refuses "sim: 8x64: not an option" 8x64
 
 check "--help" "$sim" --help
+mv "$tmp/log" "$tmp/help"
 for o in --machine --load --policy --delay --gate --data --cost --beside 'Assumed:'; do
-	check "help has $o" grep -qF -e "$o" "$tmp/log"
+	check "help has $o" grep -qF -e "$o" "$tmp/help"
 done
 # what --costs lists can be read back
 check "--costs" "$sim" --costs

@@ -139,9 +139,7 @@ static void run(struct sim *s)
 		do
 			goes_on = act(s, c);
 		while (goes_on && !s->done && !s->failed && c->clock <= queue_second(&s->queue));
-		if (s->done)
-			s->result->makespan_ps = c->clock - SIM_NS;
-		else if (goes_on)
+		if (goes_on)
 			queue_delay(&s->queue, c->clock);
 		else
 			queue_drop(&s->queue);
