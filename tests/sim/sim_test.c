@@ -97,8 +97,16 @@ TEST_F(sim, two_cpus_halve_it)
 
 TEST_F(sim, each_load_comes_to_its_counts_under_each_policy)
 {
-	const char *loads[] = {"uts:tiny-geometric", "uts:tiny-binomial", "uts:tiny-deep", "fib:0", "fib:1",
-			       "fib:2", "fib:18", "loop:1", "loop:100000", "loop:1001:7"};
+	const char *loads[] = {"uts:tiny-geometric",
+			       "uts:tiny-binomial",
+			       "uts:tiny-deep",
+			       "fib:0",
+			       "fib:1",
+			       "fib:2",
+			       "fib:18",
+			       "loop:1",
+			       "loop:100000",
+			       "loop:1001:7"};
 
 	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
 		for (int kind = POLICY_NEAR_FIRST; kind <= POLICY_NONE; kind++) {

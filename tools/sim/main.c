@@ -33,7 +33,12 @@ static int row(struct job *j, enum policy_kind kind, double delay_us, bool gate)
 		.keep_home = o->keep_home,
 	};
 	struct report_row r = {
-		.options = o, .machine = j->machine, .load = j->load, .policy = kind, .gate = gate, .result = j->result,
+		.options = o,
+		.machine = j->machine,
+		.load = j->load,
+		.policy = kind,
+		.gate = gate,
+		.result = j->result,
 		.results = o->seeds,
 	};
 
