@@ -6,8 +6,10 @@
 /* An owner that pushes or pops answers within this, if it is near. */
 #define ASK_NS 5000
 /* For each rank of distance: until a tier opens, and how much longer its owners are asked. */
-#define FAR_DELAY_NS 20000
+#define FAR_DELAY_NS 5000
 #define FAR_ASK_NS 20000
+/* A tier that has been waited for stays open for that many delays after each time that something came from there. */
+#define HOLD 2
 /* Beyond a node, to what is in an inbox: its worker was woken for it, and gets up within this. */
 #define FAR_INBOX_NS 1000000
 
@@ -61,6 +63,20 @@ static bool enter(const struct policy *p, struct policy_search *s, struct policy
 	return true;
 }
 
+/* Somebody of the node has waited for it, found something, and the node is out of work again. */
+static bool held_open(const struct policy *p, const struct policy_search *s, const struct policy_gate *gate, int t)
+{
+	uint64_t at = __atomic_load_n(&gate->fetched[t], __ATOMIC_RELAXED);
+
+	return at && s->now - at < HOLD * p->delay_ns[t];
+}
+
+void policy_took(const struct policy *p, const struct policy_search *s, struct policy_gate *gate, int tier)
+{
+	if (policy_far(tier) && !p->forgets)
+		__atomic_store_n(&gate->fetched[policy_tier(tier)], s->now, __ATOMIC_RELAXED);
+}
+
 enum policy_step policy_step(const struct policy *p, struct policy_search *s, struct policy_gate *gate, int tier)
 {
 	int t = policy_tier(tier);
@@ -71,7 +87,7 @@ enum policy_step policy_step(const struct policy *p, struct policy_search *s, st
 		return POLICY_TAKE;
 	if (!enter(p, s, gate))
 		return POLICY_PASS;
-	if (!p->delay_ns[t] || (s->since[t] && s->now - s->since[t] >= p->delay_ns[t]))
+	if (!p->delay_ns[t] || (s->since[t] && s->now - s->since[t] >= p->delay_ns[t]) || held_open(p, s, gate, t))
 		return POLICY_TAKE;
 	/* one look that finds something says it for the tier: each is a line from afar */
 	return s->seen >> t & 1 ? POLICY_PASS : POLICY_LOOK;

@@ -7,7 +7,9 @@
  *
  * Three rules, by tier:
  *   - a tier opens to a thief that has seen work there, in this search, for
- *     `delay_ns`: a thread that its own node would have run in that time stays;
+ *     `delay_ns`: a thread that its own node would have run in that time stays. It
+ *     is open at once for a while (twice as long) after somebody of the thief's node
+ *     has brought something home from there: then the node lacks work, not a thief;
  *   - of each node one thief at a time looks beyond it; it brings home half of
  *     what it finds, and the others get that from it;
  *   - an owner that does not answer is forced after `force_ns`: later, the
@@ -44,12 +46,15 @@ struct policy {
 	uint64_t inbox_ns[POLICY_TIERS]; /* as delay_ns, for what was left for the CPU of that victim by name */
 	/* for experiments */
 	bool no_gate; /* any number of a node may be abroad */
+	bool forgets; /* each search waits for itself, whatever others have just brought home */
 	bool in_turn; /* a round begins with the same victim of a tier each time */
 };
 
-/* For each node: somebody of it looks beyond it. */
+/* For each node: somebody of it looks beyond it; and when somebody last brought something
+ * home from each tier. */
 struct policy_gate {
 	uint32_t abroad;
+	uint64_t fetched[POLICY_TIERS];
 } __attribute__((aligned(64)));
 
 /* Zero before the first round of a search. */
@@ -138,6 +143,9 @@ static inline void policy_saw(struct policy_search *s, int tier)
 {
 	s->seen |= 1u << policy_tier(tier);
 }
+
+/* It has been taken: the tier stays open to this node for a while (rule 1). Before policy_search_end(). */
+void policy_took(const struct policy *p, const struct policy_search *s, struct policy_gate *gate, int tier);
 
 /* Work at a victim of that tier has been asked for long enough: force it. */
 static inline bool policy_may_force(const struct policy *p, const struct policy_search *s, int tier)

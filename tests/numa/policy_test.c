@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* policy_test.c - which victims a searcher may take from, and when. */
+#include <string.h>
+
 #include "numa/policy.h"
 #include "tests/harness/harness.h"
 
@@ -57,6 +59,85 @@ TEST_F(policy, a_far_tier_opens_when_work_has_been_seen_for_its_delay)
 	EXPECT_EQ(round_at(&self->p, &self->s, &self->gate, FARTHER, 1000 + later), POLICY_LOOK);
 	/* and a round without work there begins anew */
 	EXPECT_EQ(round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1001 + later), POLICY_LOOK);
+}
+
+TEST_F(policy, a_tier_stays_open_to_the_node_that_was_there)
+{
+	uint64_t delay = self->p.delay_ns[TIER_FAR], hold = 2 * delay;
+	struct policy_gate elsewhere = {0};
+
+	round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1000);
+	EXPECT_EQ(round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1000 + delay), POLICY_TAKE);
+	policy_took(&self->p, &self->s, &self->gate, TIER_FAR);
+	policy_search_end(&self->s);
+	/* the next thief need not wait; of another node, or for another tier, it must */
+	EXPECT_EQ(round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1000 + delay + hold - 1), POLICY_TAKE);
+	EXPECT_EQ(round_at(&self->p, &self->s, &self->gate, FARTHER, 1000 + delay + 1), POLICY_LOOK);
+	policy_search_end(&self->s);
+	EXPECT_EQ(round_at(&self->p, &self->s, &elsewhere, TIER_FAR, 1000 + delay + 1), POLICY_LOOK);
+	policy_search_end(&self->s);
+	EXPECT_EQ(round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1000 + delay + hold), POLICY_LOOK);
+	policy_search_end(&self->s);
+	/* near ones are never closed, and leave no trace */
+	memset(&self->gate, 0, sizeof(self->gate));
+	policy_took(&self->p, &self->s, &self->gate, TIER_NODE);
+	for (int t = 0; t < POLICY_TIERS; t++)
+		EXPECT_EQ(self->gate.fetched[t], 0);
+}
+
+TEST_F(policy, a_closed_tier_is_looked_at_until_work_is_seen)
+{
+	policy_round_begin(&self->s, 1);
+	EXPECT_EQ(policy_step(&self->p, &self->s, &self->gate, TIER_FAR), POLICY_LOOK);
+	EXPECT_EQ(policy_step(&self->p, &self->s, &self->gate, TIER_FAR), POLICY_LOOK);
+	policy_saw(&self->s, TIER_FAR);
+	EXPECT_EQ(policy_step(&self->p, &self->s, &self->gate, TIER_FAR), POLICY_PASS);
+	EXPECT_EQ(policy_step(&self->p, &self->s, &self->gate, FARTHER), POLICY_LOOK);
+	policy_round_end(&self->s);
+	policy_round_begin(&self->s, 2);
+	EXPECT_EQ(policy_step(&self->p, &self->s, &self->gate, TIER_FAR), POLICY_LOOK);
+}
+
+TEST_F(policy, without_a_gate_all_may_go)
+{
+	struct policy_search other = {0};
+
+	self->p.no_gate = true;
+	EXPECT_EQ(round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1), POLICY_LOOK);
+	EXPECT_EQ(round_at(&self->p, &other, &self->gate, TIER_FAR, 1), POLICY_LOOK);
+	EXPECT_EQ(self->gate.abroad, 0);
+}
+
+/* Each victim of each tier once, the nearer tier first; the first of a tier is any. */
+TEST_F(policy, a_round_begins_anywhere_in_each_tier)
+{
+	const struct {
+		unsigned begin, of_tier;
+	} tier[] = {{0, 1}, {1, 3}, {4, 5}};
+	bool begun[9] = {false};
+
+	for (uint64_t random = 0; random < 100; random++) {
+		uint64_t chance = random * 0x9e3779b97f4a7c15u >> 32;
+
+		for (int t = 0; t < 3; t++) {
+			unsigned met = 0;
+
+			for (unsigned i = tier[t].begin; i < tier[t].begin + tier[t].of_tier; i++) {
+				unsigned v = policy_victim(&self->p, i, tier[t].begin, tier[t].of_tier, 9, chance);
+
+				ASSERT_TRUE(v >= tier[t].begin && v < tier[t].begin + tier[t].of_tier);
+				met |= 1u << v;
+				begun[v] |= i == tier[t].begin;
+			}
+			EXPECT_EQ(met, ((1u << tier[t].of_tier) - 1) << tier[t].begin);
+		}
+	}
+	for (int i = 0; i < 9; i++)
+		EXPECT_TRUE(begun[i]);
+	self->p.in_turn = true;
+	EXPECT_EQ(policy_victim(&self->p, 5, 4, 5, 9, 3), 5);
+	self->p.kind = POLICY_FLAT;
+	EXPECT_EQ(policy_victim(&self->p, 5, 4, 5, 9, 5), 1);
 }
 
 TEST_F(policy, one_of_a_node_is_abroad)

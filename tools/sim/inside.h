@@ -49,9 +49,9 @@ struct ring {
 enum state { STATE_RUN, STATE_SEARCH, STATE_ASLEEP, STATE_WOKEN };
 
 struct cpu {
-	uint64_t clock;     /* ps */
-	uint64_t debt;      /* interrupts, to be added when it goes on */
-	uint64_t run_since; /* STATE_RUN */
+	uint64_t clock;      /* ps */
+	uint64_t debt;       /* interrupts, to be added when it goes on */
+	uint64_t run_since;  /* STATE_RUN */
 	struct frame *frame; /* STATE_RUN; NULL: it is about to take the next */
 	struct ring ring;
 	enum state state;

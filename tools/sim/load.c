@@ -152,8 +152,8 @@ static int make(struct load *l, const char *text, unsigned cpus, char *message, 
 		if (!digits(text + 5, 1, LOOP_MOST, &end, &n) &&
 		    (!*end || (*end == ':' && !digits(end + 1, 1, LOOP_MOST, &end, &grain) && !*end)))
 			return make_loop(l, n, grain, cpus, message, size);
-		snprintf(message, size, "a loop is of a number of iterations, and perhaps :GRAIN, both from 1 to %" PRIu32,
-			 LOOP_MOST);
+		snprintf(message, size,
+			 "a loop is of a number of iterations, and perhaps :GRAIN, both from 1 to %" PRIu32, LOOP_MOST);
 		return -EINVAL;
 	}
 	snprintf(message, size, "the loads are uts:TREE, fib:N, loop:N, loop:N:GRAIN");

@@ -94,7 +94,8 @@ static int number_all(struct machine *m)
 	}
 	m->distance = calloc((size_t)m->nodes * m->nodes + 1, sizeof(*m->distance));
 	for (unsigned i = 0; m->distance && i < m->nodes * m->nodes; i++)
-		m->distance[i] = (uint16_t)topology_distance(t, number_of_node[i / m->nodes], number_of_node[i % m->nodes]);
+		m->distance[i] =
+			(uint16_t)topology_distance(t, number_of_node[i / m->nodes], number_of_node[i % m->nodes]);
 	free(number_of_node);
 	return m->distance ? 0 : -ENOMEM;
 }

@@ -33,7 +33,12 @@ static int row(struct job *j, enum policy_kind kind, double delay_us, bool gate)
 		.keep_home = o->keep_home,
 	};
 	struct report_row r = {
-		.options = o, .machine = j->machine, .load = j->load, .policy = kind, .gate = gate, .result = j->result,
+		.options = o,
+		.machine = j->machine,
+		.load = j->load,
+		.policy = kind,
+		.gate = gate,
+		.result = j->result,
 		.results = o->seeds,
 	};
 
@@ -42,6 +47,7 @@ static int row(struct job *j, enum policy_kind kind, double delay_us, bool gate)
 		policy_set_delay(&policy, (uint64_t)(delay_us * 1e3));
 	policy.no_gate = !gate;
 	policy.in_turn = o->in_turn;
+	policy.forgets = o->forgets;
 	r.delay_us = (double)policy.delay_ns[TIER_FAR] / 1e3;
 	for (unsigned i = 0; i < o->seeds; i++) {
 		int e;

@@ -26,7 +26,8 @@ void options_help(void)
 	       "  --machine=TEXT      as PERCH_TOPOLOGY (perch_start(3)); default 8x64. At most %d CPUs, %d nodes\n"
 	       "  --distances=KIND    between the nodes of a shape such as 8x64: full (21; default), ring, mesh\n"
 	       "                      (10, and 6 for each hop), two-level (sockets of 4 nodes: 12, 32)\n"
-	       "  --load=LOAD         uts:TREE (T1, T3, ... as bench --list), fib:N, loop:N, loop:N:GRAIN; default uts:T1\n"
+	       "  --load=LOAD         uts:TREE (T1, T3, ... as bench --list), fib:N, loop:N, loop:N:GRAIN; default "
+	       "uts:T1\n"
 	       "  --work=NS           of a node of the tree, or an iteration of the loop; default: as measured here\n"
 	       "                      (uts 60.2, fib 1.75; loop 10)\n"
 	       "  --jitter=X          each node's work is drawn from 1 +- X times that; default 0.05\n"
@@ -41,11 +42,15 @@ void options_help(void)
 	       "  --bring=open|shut   what comes from afar is published for the neighbours (default), or not\n"
 	       "  --start=random|same the victim of a tier with which a round begins: any (default), or the next one\n"
 	       "                      each time\n"
+	       "  --hold=on|off       a far tier stays open to a node that has just brought something home (default), "
+	       "or\n"
+	       "                      each thief waits for itself\n"
 	       "  --seeds=N           runs of each, with seeds from --seed on; default 5\n"
 	       "  --seed=N            default 1\n"
 	       "  --cost=NAME=VALUE   another cost of a step; --costs lists them with where they are from\n"
 	       "  --costs-file=PATH   lines of NAME=VALUE; '#' begins a comment\n"
-	       "  --beside=LIST       of NAME=VALUE, measured elsewhere: shown beside the medians of the first row. Names:\n",
+	       "  --beside=LIST       of NAME=VALUE, measured elsewhere: shown beside the medians of the first row. "
+	       "Names:\n",
 	       MACHINE_CPUS_MOST, MACHINE_NODES_MOST);
 	report_names(stdout, "                      ");
 	printf("  --format=FORMAT     table (default), or json: one object a line\n"
@@ -195,6 +200,7 @@ static int take_value(struct options *o, const char *argument, size_t length, ch
 	static const char *const gates[] = {"on", "off", "both"}, *const wakes[] = {"near", "any"};
 	static const char *const brings[] = {"open", "shut"}, *const formats[] = {"table", "json"};
 	static const char *const starts[] = {"random", "same"};
+	static const char *const holds[] = {"on", "off"};
 	char message[256];
 	double n;
 	int r;
@@ -240,6 +246,11 @@ static int take_value(struct options *o, const char *argument, size_t length, ch
 	if (IS("--start")) {
 		r = choice(argument, value, starts, 2);
 		o->in_turn = r == 1;
+		return r < 0 ? r : 0;
+	}
+	if (IS("--hold")) {
+		r = choice(argument, value, holds, 2);
+		o->forgets = r == 1;
 		return r < 0 ? r : 0;
 	}
 	if (IS("--format")) {
@@ -303,7 +314,8 @@ int options_parse(struct options *o, int argc, char **argv)
 		else if (value)
 			r = take_value(o, argv[i], (size_t)(equals - argv[i]), value);
 		else
-			r = bad(argv[i], equals ? "no memory" : "no such option, or it needs a value: =...; see --help");
+			r = bad(argv[i],
+				equals ? "no memory" : "no such option, or it needs a value: =...; see --help");
 	}
 	return r;
 }

@@ -29,7 +29,7 @@ struct options {
 	double work_ns, jitter; /* work: < 0 as the load has it */
 	enum sim_data data;
 	uint32_t data_depth;
-	bool wake_any, keep_home, in_turn;
+	bool wake_any, keep_home, in_turn, forgets;
 	struct costs costs;
 	bool list_costs, json, help;
 	struct options_known known[OPTIONS_LISTED_MOST];

@@ -24,7 +24,7 @@ static double far_sum(const uint64_t *by_tier)
 	X(makespan_us, (double)r->makespan_ps / 1e6)                                                                   \
 	X(ns_per_node, (double)r->makespan_ps / 1e3 / (double)r->nodes)                                                \
 	X(speedup, share((double)r->work_ps, (double)r->makespan_ps))                                                  \
-	X(utilisation, share((double)r->busy_ps, (double)r->makespan_ps * n))                                          \
+	X(utilisation, share((double)r->busy_ps, (double)r->makespan_ps *n))                                           \
 	X(steals, (double)r->steals)                                                                                   \
 	X(stolen, (double)r->stolen)                                                                                   \
 	X(far_steals, far_sum(r->steals_by_tier))                                                                      \
@@ -125,12 +125,13 @@ void report_head(FILE *out, const struct report_row *row)
 
 	fprintf(out, "simulated machine: %.60s%s, %u CPUs on %u nodes\n", row->machine->text,
 		strlen(row->machine->text) > 60 ? "..." : "", row->machine->cpus, row->machine->nodes);
-	fprintf(out, "load: %s, %" PRIu64 " nodes of %g ns, +- %g %%; %u seed%s; medians, and min - max of the makespan\n",
+	fprintf(out,
+		"load: %s, %" PRIu64 " nodes of %g ns, +- %g %%; %u seed%s; medians, and min - max of the makespan\n",
 		l->name, l->nodes, l->work_ns, 100 * l->jitter, row->options->seeds,
 		row->options->seeds == 1 ? "" : "s");
 	fprintf(out, "%-10s %8s %4s | %10s %21s | %8s %5s | %7s %7s %7s %8s %7s | %7s %7s %7s %6s %6s\n", "policy",
-		"delay us", "gate", "makespan", "us, min - max", "speed-up", "used%", "steals", "stolen", "far st.", "far item",
-		"remote%", "asked", "forced", "sleeps", "wakes", "barr.");
+		"delay us", "gate", "makespan", "us, min - max", "speed-up", "used%", "steals", "stolen", "far st.",
+		"far item", "remote%", "asked", "forced", "sleeps", "wakes", "barr.");
 }
 
 static double median(const struct report_row *row, int column)
@@ -147,10 +148,15 @@ void report_table(FILE *out, const struct report_row *row)
 	if (tiers)
 		snprintf(delay, sizeof(delay), "%g", row->delay_us);
 	snprintf(between, sizeof(between), "%.1f - %.1f", makespan.least, makespan.most);
-	fprintf(out, "%-10s %8s %4s | %10.1f %21s | %8.2f %5.1f | %7.0f %7.0f %6.1f%% %7.1f%% %6.2f%% | %7.0f %7.0f %7.0f %6.0f %6.0f\n",
-		options_policy_names[row->policy], delay, !tiers ? "-" : row->gate ? "on" : "off", makespan.median,
-		between, median(row, COLUMN_speedup), 100 * median(row, COLUMN_utilisation), median(row, COLUMN_steals),
-		median(row, COLUMN_stolen), 100 * median(row, COLUMN_far_steal_share),
+	fprintf(out,
+		"%-10s %8s %4s | %10.1f %21s | %8.2f %5.1f | %7.0f %7.0f %6.1f%% %7.1f%% %6.2f%% | %7.0f %7.0f %7.0f "
+		"%6.0f %6.0f\n",
+		options_policy_names[row->policy], delay,
+		!tiers      ? "-"
+		: row->gate ? "on"
+			    : "off",
+		makespan.median, between, median(row, COLUMN_speedup), 100 * median(row, COLUMN_utilisation),
+		median(row, COLUMN_steals), median(row, COLUMN_stolen), 100 * median(row, COLUMN_far_steal_share),
 		100 * median(row, COLUMN_far_stolen_share), 100 * median(row, COLUMN_remote_share),
 		median(row, COLUMN_asked), median(row, COLUMN_forced), median(row, COLUMN_sleeps),
 		median(row, COLUMN_wakes), median(row, COLUMN_barriers));
@@ -163,7 +169,8 @@ void report_beside(FILE *out, const struct report_row *row)
 		const struct options_known *k = &row->options->known[i];
 		struct range r = column_range(row, report_column(k->name));
 
-		fprintf(out, "beside: %s: simulated %g (%g - %g), measured %g", k->name, r.median, r.least, r.most, k->value);
+		fprintf(out, "beside: %s: simulated %g (%g - %g), measured %g", k->name, r.median, r.least, r.most,
+			k->value);
 		if (k->value > 0)
 			fprintf(out, ", %+.1f %%", 100 * (r.median / k->value - 1));
 		fputc('\n', out);
@@ -196,15 +203,16 @@ void report_json(FILE *out, const struct report_row *row)
 		verified &= !*row->result[i].wrong;
 	fputs("{\"simulated\":true,\"machine\":", out);
 	json_text(out, row->machine->text);
-	fprintf(out, ",\"cpus\":%u,\"nodes\":%u,\"load\":\"%s\",\"policy\":\"%s\"", row->machine->cpus, row->machine->nodes,
-		row->load->name, options_policy_names[row->policy]);
+	fprintf(out, ",\"cpus\":%u,\"nodes\":%u,\"load\":\"%s\",\"policy\":\"%s\"", row->machine->cpus,
+		row->machine->nodes, row->load->name, options_policy_names[row->policy]);
 	if (row->policy == POLICY_NEAR_FIRST)
 		fprintf(out, ",\"delay_us\":%g,\"gate\":%s", row->delay_us, row->gate ? "true" : "false");
 	fprintf(out, ",\"seeds\":%u,\"verified\":%s", row->results, verified ? "true" : "false");
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		struct range r = column_range(row, i);
 
-		fprintf(out, ",\"%s\":{\"min\":%.10g,\"median\":%.10g,\"max\":%.10g}", names[i], r.least, r.median, r.most);
+		fprintf(out, ",\"%s\":{\"min\":%.10g,\"median\":%.10g,\"max\":%.10g}", names[i], r.least, r.median,
+			r.most);
 	}
 	json_tiers(out, row, "steals_by_tier", false);
 	json_tiers(out, row, "stolen_by_tier", true);

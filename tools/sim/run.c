@@ -97,6 +97,7 @@ static void ended(struct sim *s, struct cpu *c, struct task *task)
 	task->ended = true;
 	if (task == &s->root) {
 		s->done = true;
+		s->result->makespan_ps = c->clock - SIM_NS;
 		return;
 	}
 	spend(c, s->ns.miss_node);

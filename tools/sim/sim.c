@@ -62,7 +62,8 @@ static int set_cpus(struct sim *s)
 		c->ring.slot = calloc(RING_SLOTS, sizeof(*c->ring.slot));
 		if (!c->ring.slot)
 			return -ENOMEM;
-		c->random = (s->setup->seed + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ (i + 1) * UINT64_C(0xbf58476d1ce4e5b9);
+		c->random =
+			(s->setup->seed + 1) * UINT64_C(0x9e3779b97f4a7c15) ^ (i + 1) * UINT64_C(0xbf58476d1ce4e5b9);
 		c->spin = costs_ps(s->ns.spin_least);
 		c->clock = SIM_NS; /* the policy's clock is not 0 */
 	}
@@ -139,9 +140,7 @@ static void run(struct sim *s)
 		do
 			goes_on = act(s, c);
 		while (goes_on && !s->done && !s->failed && c->clock <= queue_second(&s->queue));
-		if (s->done)
-			s->result->makespan_ps = c->clock - SIM_NS;
-		else if (goes_on)
+		if (goes_on)
 			queue_delay(&s->queue, c->clock);
 		else
 			queue_drop(&s->queue);
@@ -181,8 +180,8 @@ static void check(const struct sim *s)
 	compare(r, "work in ps", r->work_ps, s->setup->work);
 	compare(r, "threads and tasks that are left over", left, 0);
 	compare(r, "frames that are left over", s->frames, 0);
-	if (!*r->wrong && (r->makespan_ps < s->setup->span ||
-			   (double)r->makespan_ps * s->machine->cpus < (double)r->work_ps))
+	if (!*r->wrong &&
+	    (r->makespan_ps < s->setup->span || (double)r->makespan_ps * s->machine->cpus < (double)r->work_ps))
 		snprintf(r->wrong, sizeof(r->wrong), "it is over after %" PRIu64 " ps, sooner than can be",
 			 r->makespan_ps);
 }

@@ -42,10 +42,10 @@ struct sim_setup {
 
 struct sim_result {
 	uint64_t makespan_ps;
-	uint64_t work_ps;    /* of all tasks, as if their data were near */
-	uint64_t remote_ps;  /* ... of those that ran on another node than their data's */
-	uint64_t extra_ps;   /* that this cost */
-	uint64_t busy_ps;    /* CPUs that run tasks, with all that is not searching or sleeping */
+	uint64_t work_ps;   /* of all tasks, as if their data were near */
+	uint64_t remote_ps; /* ... of those that ran on another node than their data's */
+	uint64_t extra_ps;  /* that this cost */
+	uint64_t busy_ps;   /* CPUs that run tasks, with all that is not searching or sleeping */
 	uint64_t nodes, leaves, value, depth;
 	uint64_t steals, stolen; /* stolen: tasks and threads */
 	uint64_t steals_by_tier[POLICY_TIERS], stolen_by_tier[POLICY_TIERS];

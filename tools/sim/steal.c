@@ -49,6 +49,7 @@ static void take(struct sim *s, struct cpu *c, struct cpu *victim, unsigned tier
 	r->head += n;
 	if (n > 1 && policy_far((int)tier) && !s->setup->keep_home)
 		ring_publish(&c->ring);
+	policy_took(s->policy, &c->search, &s->gate[c->node], (int)tier);
 	policy_search_end(&c->search);
 	idle_found(s, c);
 	run_begin(s, c, first);
