@@ -62,8 +62,33 @@ static void wake_spare(struct worker *w)
 	syscall(SYS_futex, &w->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* True: one of that domain searches, or has been woken; false: none of it sleeps. */
-static bool notify(unsigned domain)
+/* A worker that is awake comes by here, or looks, before long; if not, the monitor does
+ * it: to wake another for the watch whenever one leaves it to run what has come would
+ * cost a wake-up for each event. */
+static bool needs_watch(void)
+{
+	return !__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && idle_io_unwatched();
+}
+
+/* What anybody may take or has to see to, wherever he is. */
+static bool anything_for_all(void)
+{
+	struct processor_set *set = sched_set();
+
+	if (timers_earliest() < __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) || needs_watch() || !spill_empty())
+		return true;
+	for (unsigned i = 0; i < set->count; i++)
+		if (processor_retired(set->processor[i]) && processor_has_work(set->processor[i]))
+			return true;
+	return false;
+}
+
+/*
+ * True: one of that domain searches, or has been woken; false: none of it sleeps. *counted
+ * is set if the caller counted as a searcher meanwhile, and does so no more: then somebody may
+ * have relied on it for something else.
+ */
+static bool notify(unsigned domain, bool *counted)
 {
 	struct domain *d = &sleepers.domain[domain];
 	struct worker *self, *w;
@@ -92,27 +117,49 @@ static bool notify(unsigned domain)
 		 * it read the count, so having lowered that we look for bits again.
 		 */
 		__atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST);
+		*counted = true;
 		if (!sleepers_any(domain))
 			return false;
 	}
 	return false;
 }
 
+static void notify_all_apart(void)
+{
+	unsigned first = sleepers_domain_here(), i;
+	bool counted;
+
+	do {
+		/* whoever searches, in whichever domain, looks for it before he sleeps */
+		if (sleepers_any_searches())
+			return;
+		counted = false;
+		for (i = 0; i < sleepers.domains; i++)
+			if (notify((first + i) % sleepers.domains, &counted))
+				return;
+		/* as in notify(), of all domains: one that was looked at before may sleep by now */
+		for (i = 0; counted && i < sleepers.domains && !sleepers_any(i); i++)
+			;
+	} while (counted && i < sleepers.domains);
+}
+
 void idle_notify(void)
 {
-	unsigned first;
+	bool counted;
 
-	if (__builtin_expect(!sleepers_apart(), 1)) {
-		notify(0);
-		return;
-	}
-	/* whoever searches, in whichever domain, looks for it before he sleeps */
-	if (sleepers_any_searches())
-		return;
-	first = sleepers_domain_here();
-	for (unsigned i = 0; i < sleepers.domains; i++)
-		if (notify((first + i) % sleepers.domains))
-			return;
+	if (__builtin_expect(!sleepers_apart(), 1))
+		notify(0, &counted);
+	else
+		notify_all_apart();
+}
+
+/* For what one domain may take. Who relied on us meanwhile, for what is for all, is not let down. */
+static void notify_one(unsigned domain)
+{
+	bool counted = false;
+
+	if (!notify(domain, &counted) && counted && sleepers_apart() && anything_for_all())
+		idle_notify();
 }
 
 void idle_notify_at(struct processor *p)
@@ -128,7 +175,7 @@ void idle_notify_at(struct processor *p)
 	if (!sleepers_apart() || processor_retired(p))
 		idle_notify();
 	else
-		notify(p->domain);
+		notify_one(p->domain);
 }
 
 /*
@@ -142,7 +189,7 @@ static void answer_apart(void)
 	struct worker *self = worker_self();
 
 	if (self && percpu_cpu() == self->home->cpu) {
-		notify(self->home->domain);
+		notify_one(self->home->domain);
 		return;
 	}
 	for (unsigned i = 0; i < set->count; i++) {
@@ -150,14 +197,14 @@ static void answer_apart(void)
 
 		if (!processor_retired(p) &&
 		    (processor_has_work(p) || !__atomic_load_n(&processor_area(p)->request, __ATOMIC_SEQ_CST)))
-			notify(p->domain);
+			notify_one(p->domain);
 	}
 }
 
 void idle_answer(void)
 {
 	if (__builtin_expect(!sleepers_apart(), 1))
-		notify(0);
+		idle_notify();
 	else
 		answer_apart();
 }
@@ -277,32 +324,13 @@ bool idle_anything_for(const struct processor *p)
 	return anything(p);
 }
 
-/* A worker that is awake comes by here, or looks, before long; if not, the monitor does
- * it: to wake another for the watch whenever one leaves it to run what has come would
- * cost a wake-up for each event. */
-static bool needs_watch(void)
-{
-	return !__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && idle_io_unwatched();
-}
-
-/* What anybody may take or has to see to, wherever he is. */
-static bool anything_for_all(void)
-{
-	struct processor_set *set = sched_set();
-
-	if (timers_earliest() < __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) || needs_watch() || !spill_empty())
-		return true;
-	for (unsigned i = 0; i < set->count; i++)
-		if (processor_retired(set->processor[i]) && processor_has_work(set->processor[i]))
-			return true;
-	return false;
-}
-
 /* What its worker found, or was woken for, is left to others: of its domain, if one of them
  * sleeps; else, what is for all, to all. */
 static void pass_on(unsigned domain)
 {
-	if (!notify(domain) && sleepers_apart() && anything_for_all())
+	bool counted;
+
+	if (!notify(domain, &counted) && sleepers_apart() && anything_for_all())
 		idle_notify();
 }
 
