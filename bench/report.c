@@ -138,7 +138,8 @@ static void put_counters(FILE *to, const struct run *run)
 	for (int i = 0; i < run->metrics; i++) {
 		const struct metric *m = &run->metric[i];
 
-		if (!is_counter(m))
+		/* of the distances from which nothing was ever stolen nothing is said */
+		if (!is_counter(m) || (strstr(m->name, "_tier") && m->max == 0))
 			continue;
 		if (!any)
 			fprintf(to, "  %s, %u workers, counted in a run:", run->backend, run->workers);

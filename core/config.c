@@ -101,6 +101,7 @@ int config_read(const struct perch_config *given, struct perch_config *out)
 	static const char *const follows[] = {"", "on", "off", NULL};
 	static const char *const deadlocks[] = {"", "report", "off", NULL};
 	static const char *const handoffs[] = {"", "on", "off", NULL};
+	static const char *const steals[] = {"", "near-first", "flat", "node-only", "none", NULL};
 	static const char *const sigquits[] = {"", "dump", "off", NULL};
 	uint64_t n;
 	int r;
@@ -180,6 +181,12 @@ int config_read(const struct perch_config *given, struct perch_config *out)
 			return r;
 		out->stats = r ? (uint32_t)n : 0;
 	}
+	if (!out->steal) {
+		r = word_from("PERCH_STEAL", steals, "near-first, flat, node-only or none");
+		if (r < 0)
+			return r;
+		out->steal = (enum perch_steal)r;
+	}
 	if ((r = field("perch_config.procs", out->procs, 0, PROCS_MOST, WANT_PROCS)) ||
 	    (r = field("perch_config.workers", out->workers, 0, PROCS_MOST, WANT_WORKERS)) ||
 	    (r = field("perch_config.handoff", out->handoff, 0, PERCH_HANDOFF_OFF, "an enum perch_handoff")) ||
@@ -191,7 +198,28 @@ int config_read(const struct perch_config *given, struct perch_config *out)
 	    (r = field("perch_config.deadlock", out->deadlock, 0, PERCH_DEADLOCK_OFF, "an enum perch_deadlock")) ||
 	    (r = field("perch_config.sigquit", out->sigquit, 0, PERCH_SIGQUIT_OFF, "an enum perch_sigquit")) ||
 	    (r = field("perch_config.follow", out->follow, 0, PERCH_FOLLOW_OFF, "an enum perch_follow")) ||
-	    (r = field("perch_config.stats", out->stats, 0, 1, "0 or 1")))
+	    (r = field("perch_config.stats", out->stats, 0, 1, "0 or 1")) ||
+	    (r = field("perch_config.steal", out->steal, 0, PERCH_STEAL_NONE, "an enum perch_steal")))
 		return r;
+	return 0;
+}
+
+#define DELAY_MOST 1000000000
+
+int config_policy(const struct perch_config *config, struct policy *policy)
+{
+	static const enum policy_kind kinds[] = {
+		[PERCH_STEAL_AUTO] = POLICY_NEAR_FIRST, [PERCH_STEAL_NEAR_FIRST] = POLICY_NEAR_FIRST,
+		[PERCH_STEAL_FLAT] = POLICY_FLAT,       [PERCH_STEAL_NODE_ONLY] = POLICY_NODE_ONLY,
+		[PERCH_STEAL_NONE] = POLICY_NONE,
+	};
+	uint64_t ns;
+	int r = number_from("PERCH_STEAL_DELAY", false, 0, DELAY_MOST, "nanoseconds, 0 to 1000000000", &ns);
+
+	if (r < 0)
+		return r;
+	policy_init(policy, kinds[config->steal]);
+	if (r)
+		policy_set_delay(policy, ns);
 	return 0;
 }

@@ -5,11 +5,16 @@
 
 #include <perch/config.h>
 
+#include "numa/policy.h"
+
 /*
  * Fill *out. given: the program's settings, or NULL. 0, or -EINVAL with a line
  * on stderr that names the field or the variable, and the value. `procs` and
  * `workers` stay 0 when nobody set them.
  */
 int config_read(const struct perch_config *given, struct perch_config *out);
+
+/* Whom workers rob, by that and PERCH_STEAL_DELAY. 0, or -EINVAL in the same way. */
+int config_policy(const struct perch_config *config, struct policy *policy);
 
 #endif

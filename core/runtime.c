@@ -22,6 +22,7 @@
 #include "core/sched/monitor.h"
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
+#include "core/sched/sleepers.h"
 #include "core/see/reporter.h"
 #include "core/see/stats.h"
 #include "core/thread/lists.h"
@@ -104,7 +105,6 @@ static int start_workers(unsigned n, unsigned spares, bool handoff)
 	}
 	handoff_start();
 	__atomic_store_n(&sched.worker_count, n, __ATOMIC_RELAXED);
-	__atomic_store_n(&sched.seats, n, __ATOMIC_RELAXED);
 	sched.quitting = 0;
 	sched.crowded = n > set->count;
 	pthread_sigmask(SIG_SETMASK, NULL, &sched.signals);
@@ -113,6 +113,7 @@ static int start_workers(unsigned n, unsigned spares, bool handoff)
 		for (unsigned p = 0; p < set->count && i < n; p++, i++) {
 			worker_clear(&sched.workers[i], set->processor[p], i, seat);
 			set->processor[p]->seat[seat].holder = &sched.workers[i];
+			sleepers_add_seat(set->processor[p], 1);
 		}
 	for (i = 0; i < n; i++) {
 		r = worker_start(&sched.workers[i]);
@@ -182,6 +183,8 @@ static int start(const struct perch_config *given)
 	int r;
 
 	r = config_read(given, &config);
+	if (!r)
+		r = config_policy(&config, &sched.policy);
 	if (r)
 		return r;
 	probe = probe_rseq();

@@ -33,6 +33,18 @@ void policy_set_delay(struct policy *p, uint64_t ns)
 	}
 }
 
+const char *policy_name(enum policy_kind kind)
+{
+	static const char *const names[] = {
+		[POLICY_NEAR_FIRST] = "near-first",
+		[POLICY_FLAT] = "flat",
+		[POLICY_NODE_ONLY] = "node-only",
+		[POLICY_NONE] = "none",
+	};
+
+	return names[kind];
+}
+
 static bool enter(const struct policy *p, struct policy_search *s, struct policy_gate *gate)
 {
 	uint32_t nobody = 0;

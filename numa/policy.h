@@ -78,6 +78,9 @@ void policy_init(struct policy *p, enum policy_kind kind);
 /* A tier opens after so many ns for each rank of distance; not for flat, which has none. */
 void policy_set_delay(struct policy *p, uint64_t ns);
 
+/* As the setting has it: "near-first" ... */
+const char *policy_name(enum policy_kind kind);
+
 /* A tier of tier.h as it is counted here. */
 static inline int policy_tier(int tier)
 {

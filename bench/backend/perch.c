@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* perch.c - one task per call, node and placement: no cut-off anywhere. */
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +84,17 @@ static void report(struct measurement *m, double loops)
 	measure_emit(m, "steals", "1", "lower", (double)(after.steals - before.steals) / loops);
 	measure_emit(m, "asked_steals", "1", "lower", asked / loops);
 	measure_emit(m, "forced_reveals", "1", "lower", forced / loops);
+	for (int tier = 0; tier < PERCH_TIERS; tier++) {
+		uint64_t steals = after.steals_by_tier[tier] - before.steals_by_tier[tier];
+		uint64_t stolen = after.stolen_by_tier[tier] - before.stolen_by_tier[tier];
+		char name[32];
+
+		snprintf(name, sizeof(name), "steals_tier%d", tier);
+		measure_emit(m, name, "1", "lower", (double)steals / loops);
+		snprintf(name, sizeof(name), "stolen_tier%d", tier);
+		measure_emit(m, name, "1", "lower", (double)stolen / loops);
+	}
+	measure_emit(m, "stolen", "1", "lower", (double)(after.stolen - before.stolen) / loops);
 	measure_emit(m, "carried", "1", "lower", (double)(after.carried - before.carried) / loops);
 	if (asked > 0)
 		measure_emit(m, "ns_per_asked_steal", "ns", "lower",

@@ -374,8 +374,10 @@ static void queue_returned(void *arg)
 	}
 	/* behind those that wait already, but where any worker finds it */
 	p = worker_self()->home;
-	processor_post(processor_retired(p) ? set_choose(0) : p, t);
-	idle_notify();
+	if (processor_retired(p))
+		p = set_choose(0);
+	processor_post(p, t);
+	idle_notify_at(p);
 }
 
 void handoff_go_on(void)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
@@ -12,6 +11,7 @@
 #include "core/sched/handoff.h"
 #include "core/sched/monitor.h"
 #include "core/sched/sched.h"
+#include "core/sched/sleepers.h"
 #include "rseq/barrier.h"
 #include "rseq/inject.h"
 #include "rseq/section_lock.h"
@@ -22,41 +22,20 @@
 #define SHORT_SLEEP_NS 100000
 #define IO_OVERDUE_NS 1000000
 
+/* When a sleeper wakes by itself, for the earliest timer; CLOCK_NEVER: none does. */
 static struct {
-	uint32_t searching __attribute__((aligned(64)));
-	uint32_t sleeping;
-	uint64_t *mask; /* a bit per worker: sleeps, and nobody has chosen it yet */
-	uint64_t until; /* when a sleeper wakes by itself, for the earliest timer; CLOCK_NEVER: none does */
-} idle;
+	uint64_t until;
+} idle __attribute__((aligned(64)));
 
 int idle_start(unsigned workers)
 {
-	idle.mask = calloc((workers + 63) / 64, sizeof(*idle.mask));
-	idle.searching = idle.sleeping = 0;
 	idle.until = CLOCK_NEVER;
-	return idle.mask ? 0 : -ENOMEM;
+	return sleepers_start(workers);
 }
 
 void idle_stop(void)
 {
-	free(idle.mask);
-	idle.mask = NULL;
-}
-
-static bool mask_clear(unsigned worker)
-{
-	uint64_t bit = (uint64_t)1 << worker % 64;
-
-	return __atomic_fetch_and(&idle.mask[worker / 64], ~bit, __ATOMIC_SEQ_CST) & bit;
-}
-
-/* Unless somebody has chosen it already: from here on it counts as a searcher. */
-static bool choose_one(struct worker *w)
-{
-	if (!mask_clear(w->index))
-		return false;
-	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
-	return true;
+	sleepers_stop();
 }
 
 /* By who has chosen it. */
@@ -83,98 +62,156 @@ static void wake_spare(struct worker *w)
 	syscall(SYS_futex, &w->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-/* Of the mask, that some worker has a bit in. */
-static unsigned idle_words(void)
+/* A worker that is awake comes by here, or looks, before long; if not, the monitor does
+ * it: to wake another for the watch whenever one leaves it to run what has come would
+ * cost a wake-up for each event. */
+static bool needs_watch(void)
 {
-	return (sched_workers() + 63) / 64;
+	return !__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && idle_io_unwatched();
 }
 
-static bool anybody(void)
+/* What anybody may take or has to see to, wherever he is. */
+static bool anything_for_all(void)
 {
-	unsigned words = idle_words();
+	struct processor_set *set = sched_set();
 
-	for (unsigned i = 0; i < words; i++)
-		if (__atomic_load_n(&idle.mask[i], __ATOMIC_SEQ_CST))
+	if (timers_earliest() < __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) || needs_watch() || !spill_empty())
+		return true;
+	for (unsigned i = 0; i < set->count; i++)
+		if (processor_retired(set->processor[i]) && processor_has_work(set->processor[i]))
 			return true;
 	return false;
 }
 
-bool idle_asleep_one(unsigned worker)
-{
-	return __atomic_load_n(&idle.mask[worker / 64], __ATOMIC_SEQ_CST) >> worker % 64 & 1;
-}
-
 /*
- * Of those who are at home on the CPU that this runs on. For a foreign pthread:
- * what it has made ready lies in the queue of this CPU, and it will soon let go
- * of it, mostly; to wake another CPU costs an interrupt there.
+ * True: one of that domain searches, or has been woken; false: none of it sleeps. *counted
+ * is set if the caller counted as a searcher meanwhile, and does so no more: then somebody may
+ * have relied on it for something else.
  */
-static struct worker *choose_here(void)
+static bool notify(unsigned domain, bool *counted)
 {
-	struct percpu *a = percpu_here();
-	struct processor *p = a ? area_processor(a) : NULL;
-
-	for (unsigned i = 0; p && i < p->seats; i++) {
-		struct worker *w = seat_holder(p, i);
-
-		if (w && idle_asleep_one(w->index) && mask_clear(w->index))
-			return w;
-	}
-	return NULL;
-}
-
-/* Choose a sleeper, first in the word of the caller; NULL: nobody sleeps. */
-static struct worker *choose(void)
-{
-	struct worker *self = worker_self(), *here = self ? NULL : choose_here();
-	unsigned words = idle_words(), first = self ? self->index / 64 : 0;
-
-	if (here)
-		return here;
-
-	for (unsigned i = 0; i < words; i++) {
-		unsigned at = (first + i) % words;
-		uint64_t bits;
-
-		while ((bits = __atomic_load_n(&idle.mask[at], __ATOMIC_SEQ_CST))) {
-			unsigned worker = at * 64 + (unsigned)__builtin_ctzll(bits);
-
-			inject();
-			if (mask_clear(worker))
-				return &sched.workers[worker];
-		}
-	}
-	return NULL;
-}
-
-void idle_notify(void)
-{
+	struct domain *d = &sleepers.domain[domain];
 	struct worker *self, *w;
 	uint32_t none = 0;
 
 	inject();
-	while (__atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST)) {
+	while (__atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST)) {
 		/* rule A; and of several that notify at once, one is enough */
 		none = 0;
-		if (!__atomic_compare_exchange_n(&idle.searching, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			return;
-		w = choose();
-		if (w) {
+		if (!__atomic_compare_exchange_n(&d->searching, &none, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return true;
+		w = sleepers_take_one(domain);
+		if (w && domain_of(w) != d) { /* it has moved, and counts where it is at home now */
+			__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
+			wake(w);
+		} else if (w) {
 			self = worker_self();
 			if (self)
 				stat_add(&self->stats.wakes, 1);
 			wake(w);
-			return;
+			return true;
 		}
 		/*
 		 * All who sleep have been chosen already. But one that went to sleep
 		 * while we counted as a searcher relied on us: it set its bit before
 		 * it read the count, so having lowered that we look for bits again.
 		 */
-		__atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
-		if (!anybody())
-			return;
+		__atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST);
+		*counted = true;
+		if (!sleepers_any(domain))
+			return false;
 	}
+	return false;
+}
+
+static void notify_all_apart(void)
+{
+	unsigned first = sleepers_domain_here(), i;
+	bool counted;
+
+	do {
+		/* whoever searches, in whichever domain, looks for it before he sleeps */
+		if (sleepers_any_searches())
+			return;
+		counted = false;
+		for (i = 0; i < sleepers.domains; i++)
+			if (notify((first + i) % sleepers.domains, &counted))
+				return;
+		/* as in notify(), of all domains: one that was looked at before may sleep by now */
+		for (i = 0; counted && i < sleepers.domains && !sleepers_any(i); i++)
+			;
+	} while (counted && i < sleepers.domains);
+}
+
+void idle_notify(void)
+{
+	bool counted;
+
+	if (__builtin_expect(!sleepers_apart(), 1))
+		notify(0, &counted);
+	else
+		notify_all_apart();
+}
+
+/* For what one domain may take. Who relied on us meanwhile, for what is for all, is not let down. */
+static void notify_one(unsigned domain)
+{
+	bool counted = false;
+
+	if (!notify(domain, &counted) && counted && sleepers_apart() && anything_for_all())
+		idle_notify();
+}
+
+void idle_notify_at(struct processor *p)
+{
+	if (sleepers.rows > 1 && !sleepers_apart())
+		/* others would leave it to them for a while (POLICY_TAKE) */
+		for (unsigned i = 0; i < p->seats; i++) {
+			struct worker *w = seat_holder(p, i);
+
+			if (w && idle_wake(w))
+				return;
+		}
+	if (!sleepers_apart() || processor_retired(p))
+		idle_notify();
+	else
+		notify_one(p->domain);
+}
+
+/*
+ * Where domains are apart, a domain that sleeps as a whole relies on the requests at its
+ * CPUs. A pthread that is not pinned may have taken that of one CPU and pushed on another:
+ * so whoever has lost his, or got something, is told.
+ */
+static void answer_apart(void)
+{
+	struct processor_set *set = sched_set();
+	struct worker *self = worker_self();
+
+	if (self && percpu_cpu() == self->home->cpu) {
+		notify_one(self->home->domain);
+		return;
+	}
+	for (unsigned i = 0; i < set->count; i++) {
+		struct processor *p = set->processor[i];
+
+		if (!processor_retired(p) &&
+		    (processor_has_work(p) || !__atomic_load_n(&processor_area(p)->request, __ATOMIC_SEQ_CST)))
+			notify_one(p->domain);
+	}
+}
+
+void idle_answer(void)
+{
+	if (__builtin_expect(!sleepers_apart(), 1))
+		idle_notify();
+	else
+		answer_apart();
+}
+
+bool idle_asleep_one(unsigned worker)
+{
+	return sleepers_has(&sched.workers[worker]);
 }
 
 bool idle_wake(struct worker *w)
@@ -182,7 +219,7 @@ bool idle_wake(struct worker *w)
 	struct worker *self;
 
 	inject();
-	if (!idle_asleep_one(w->index) || !choose_one(w))
+	if (!idle_asleep_one(w->index) || !sleepers_choose(w))
 		return false; /* awake, or chosen by another: it will look */
 	inject();
 	self = worker_self();
@@ -207,7 +244,7 @@ static void end_watch(uint64_t until)
 void idle_wake_all(void)
 {
 	for (unsigned i = 0; i < sched_workers(); i++) {
-		choose_one(&sched.workers[i]);
+		sleepers_choose(&sched.workers[i]);
 		wake(&sched.workers[i]);
 	}
 }
@@ -224,8 +261,7 @@ void idle_tell(void)
 	void (*tell)(void) = __atomic_load_n(&idle_asleep, __ATOMIC_ACQUIRE);
 	unsigned seats = __atomic_load_n(&sched.seats, __ATOMIC_RELAXED);
 
-	if (tell && seats && __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST) == seats &&
-	    !__atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST))
+	if (tell && seats && sleepers_count() == seats && !sleepers_any_searches())
 		tell();
 }
 
@@ -233,8 +269,7 @@ bool idle_all_asleep(void)
 {
 	struct processor_set *set = sched_set();
 
-	if (__atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST) ||
-	    __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST) != __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST))
+	if (sleepers_any_searches() || sleepers_count() != __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST))
 		return false;
 	for (unsigned i = 0; i < set->count; i++) {
 		struct processor *p = set->processor[i];
@@ -249,31 +284,54 @@ bool idle_all_asleep(void)
 	return true;
 }
 
-bool idle_search_begin(void)
+bool idle_search_begin(struct worker *w)
 {
-	uint32_t searching = __atomic_load_n(&idle.searching, __ATOMIC_RELAXED);
-	uint32_t busy =
-		__atomic_load_n(&sched.seats, __ATOMIC_RELAXED) - __atomic_load_n(&idle.sleeping, __ATOMIC_RELAXED);
+	struct domain *d = domain_of(w);
+	uint32_t searching = __atomic_load_n(&d->searching, __ATOMIC_RELAXED);
+	uint32_t busy = __atomic_load_n(&d->seats, __ATOMIC_RELAXED) - __atomic_load_n(&d->sleeping, __ATOMIC_RELAXED);
 
 	/* `busy` counts the searchers, and the caller */
 	if (busy > searching)
 		busy -= searching;
 	if (2 * searching >= busy && searching)
 		return false;
-	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&d->searching, 1, __ATOMIC_SEQ_CST);
 	return true;
+}
+
+static bool anything(const struct processor *reach)
+{
+	struct processor_set *set = sched_set();
+
+	for (unsigned i = 0; i < set->count; i++) {
+		struct processor *p = set->processor[i];
+
+		if ((!reach || p->domain == reach->domain || processor_retired(p)) && processor_has_work(p))
+			return true;
+	}
+	return !spill_empty();
 }
 
 /* Without what is pinned: that only its worker can run, which may be blocked for
  * long, and nobody is to search as long as that. */
 bool idle_anything(void)
 {
-	struct processor_set *set = sched_set();
+	return anything(NULL);
+}
 
-	for (unsigned i = 0; i < set->count; i++)
-		if (processor_has_work(set->processor[i]))
-			return true;
-	return !spill_empty();
+bool idle_anything_for(const struct processor *p)
+{
+	return anything(p);
+}
+
+/* What its worker found, or was woken for, is left to others: of its domain, if one of them
+ * sleeps; else, what is for all, to all. */
+static void pass_on(unsigned domain)
+{
+	bool counted;
+
+	if (!notify(domain, &counted) && sleepers_apart() && anything_for_all())
+		idle_notify();
 }
 
 bool idle_anything_pinned(void)
@@ -284,13 +342,14 @@ bool idle_anything_pinned(void)
 	return false;
 }
 
-/* The last searcher's duty: rule A's other half. True: something is there. */
+/* The last searcher's duty, of its domain: rule A's other half. True: something is there. */
 static bool last_look(struct worker *w)
 {
 	struct processor_set *set = sched_set();
 
 	for (unsigned i = 0; i < set->count; i++)
-		__atomic_store_n(&processor_area(set->processor[i])->request, 1, __ATOMIC_SEQ_CST);
+		if (set->processor[i]->domain == w->home->domain)
+			__atomic_store_n(&processor_area(set->processor[i])->request, 1, __ATOMIC_SEQ_CST);
 	inject();
 	/* in the fallback the areas' locks order the request before the next push */
 	if (percpu_locked)
@@ -299,7 +358,7 @@ static bool last_look(struct worker *w)
 	else
 		barrier_all();
 	stat_add(&w->stats.barriers, 1);
-	return idle_anything();
+	return idle_anything_for(w->home);
 }
 
 /*
@@ -327,14 +386,6 @@ static uint64_t keep_watch(void)
 const struct idle_io *idle_io;
 uint32_t idle_io_waiters __attribute__((aligned(64))), idle_io_watched;
 bool idle_io_monitored;
-
-/* A worker that is awake comes by here, or looks, before long; if not, the monitor does
- * it: to wake another for the watch whenever one leaves it to run what has come would
- * cost a wake-up for each event. */
-static bool needs_watch(void)
-{
-	return !__atomic_load_n(&idle_io_monitored, __ATOMIC_RELAXED) && idle_io_unwatched();
-}
 
 void idle_io_begin(void)
 {
@@ -380,7 +431,7 @@ static void sleep_on_futex(struct worker *w, uint64_t *until)
 		errno = 0;
 		if (syscall(SYS_futex, &w->wake, FUTEX_WAIT_BITSET_PRIVATE, WAKE_NO, *until == CLOCK_NEVER ? NULL : &at,
 			    NULL, FUTEX_BITSET_MATCH_ANY) &&
-		    errno == ETIMEDOUT && choose_one(w)) /* itself */
+		    errno == ETIMEDOUT && sleepers_choose(w)) /* itself */
 			break;
 		/* timed out, but chosen meanwhile: the wake is on the way, or, when
 		 * dismissed, may never come: then somebody else sees to the timers */
@@ -406,7 +457,7 @@ static bool sleep_in_io(struct worker *w, uint64_t until)
 		wake = WAKE_BY_IO;
 		__atomic_compare_exchange_n(&w->wake, &wake, WAKE_NO, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 		if (something)
-			return choose_one(w);
+			return sleepers_choose(w);
 		wake = WAKE_NO;
 	}
 	return false;
@@ -426,8 +477,10 @@ static void sleep_until_woken(struct worker *w)
 		urcu_qsbr_thread_online();
 		idle_io->deliver();
 		__atomic_store_n(&idle_io_watched, 0, __ATOMIC_SEQ_CST);
-		if (!chosen)
+		if (!chosen) {
+			pass_on(w->home->domain);
 			idle_notify();
+		}
 		urcu_qsbr_thread_offline();
 	}
 	if (!chosen)
@@ -445,47 +498,49 @@ static void sleep_until_woken(struct worker *w)
  */
 void idle_search_end(struct worker *w, bool found)
 {
+	struct domain *d = domain_of(w);
 	uint32_t sleeping;
 
-	if (__atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST) != 0 || !found)
+	if (__atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST) != 0 || !found)
 		return;
-	sleeping = __atomic_load_n(&idle.sleeping, __ATOMIC_SEQ_CST);
-	if (sleeping && sleeping == __atomic_load_n(&sched.seats, __ATOMIC_SEQ_CST) - 1 && !last_look(w) &&
+	sleeping = __atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST);
+	if (sleeping && sleeping == __atomic_load_n(&d->seats, __ATOMIC_SEQ_CST) - 1 && !last_look(w) &&
 	    timers_earliest() >= __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) && !needs_watch())
 		return;
-	idle_notify();
+	pass_on(w->home->domain);
 }
 
 bool idle_sleep(struct worker *w, bool searching)
 {
+	struct domain *d = domain_of(w);
 	uint64_t since, now;
 	bool last, stay, dismissed;
 
 	__atomic_store_n(&w->wake, WAKE_NO, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&idle.mask[w->index / 64], (uint64_t)1 << w->index % 64, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
+	sleepers_enter(w);
 	inject();
 	if (searching)
-		last = __atomic_sub_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST) == 0;
+		last = __atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST) == 0;
 	else
-		last = __atomic_load_n(&idle.searching, __ATOMIC_SEQ_CST) == 0;
+		last = __atomic_load_n(&d->searching, __ATOMIC_SEQ_CST) == 0;
 	/* not the last: the one that still searches will look */
 	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w);
-	if (stay && choose_one(w)) {
-		__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+	if (stay && sleepers_choose(w)) {
+		__atomic_sub_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
 		return true;
 	}
 	/* Else somebody has chosen us meanwhile, and its wake is on the way; or has
 	 * dismissed us, and does not look for what was seen here. */
 	if (stay)
-		idle_notify();
+		pass_on(w->home->domain);
 	since = clock_ns();
 	stat_add(&w->stats.sleeps, 1);
 	idle_tell();
 	sleep_until_woken(w);
 	dismissed = __atomic_exchange_n(&w->dismissed, 0, __ATOMIC_SEQ_CST);
 	if (!dismissed)
-		__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+		__atomic_sub_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);
 	now = clock_ns();
 	w->now_ms = sched_age_ms(now);
 	if (now - since < SHORT_SLEEP_NS)
@@ -507,15 +562,15 @@ bool idle_dismiss(struct worker *w, uint32_t seat)
 {
 	uint32_t holds = duty_word(DUTY_HOLDS, seat);
 
-	if (!idle_asleep_one(w->index) || !mask_clear(w->index))
+	if (!idle_asleep_one(w->index) || !sleepers_take(w))
 		return false;
 	inject();
 	if (!__atomic_compare_exchange_n(&w->duty, &holds, DUTY_SPARE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-		__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
 		wake(w);
 		return false;
 	}
-	__atomic_sub_fetch(&idle.sleeping, 1, __ATOMIC_SEQ_CST);
+	__atomic_sub_fetch(&domain_of(w)->sleeping, 1, __ATOMIC_SEQ_CST);
 	inject();
 	/* what it was told before, for a thread that is pinned to it, it did not take for
 	 * its own: the caller looks for such threads now */
@@ -525,7 +580,7 @@ bool idle_dismiss(struct worker *w, uint32_t seat)
 
 void idle_call_to_duty(struct worker *w, uint32_t seat)
 {
-	__atomic_add_fetch(&idle.searching, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&domain_of(w)->searching, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&w->counted, 1, __ATOMIC_SEQ_CST);
 	inject();
 	__atomic_store_n(&w->duty, duty_word(DUTY_HOLDS, seat), __ATOMIC_SEQ_CST);

@@ -18,7 +18,28 @@
  *   C. Whoever takes a request off a CPU's line publishes and calls
  *      idle_notify(). A request that is not answered stays.
  *   D. Whoever posts to an inbox or an overflow queue (they have a full fence)
- *      calls idle_notify() afterwards.
+ *      calls idle_notify_at() or idle_notify() afterwards.
+ *
+ * Who may not take everything (numa/policy.h) must not be relied on for everything. So
+ * workers are of domains, and the rules hold within each: "a worker" is one of that domain,
+ * the last searcher is the last of its domain, and leaves requests at its CPUs and looks at
+ * those. Within a domain everybody may take everything, now or after a while.
+ *
+ *	policy              domains
+ *	near-first, flat    one
+ *	node-only           each node
+ *	none                each processor
+ *
+ *	what lies, or is due,                may be taken by         tell by
+ *	at a CPU in use: ring, fair queue    its domain              idle_answer() (rule C)
+ *	at a CPU in use: inbox               its domain              idle_notify_at() (D)
+ *	in overflow queues; at CPUs out      all: a searcher of any  idle_notify() (D)
+ *	of use; timers, I/O                  domain looks there
+ *	pinned                               its worker              idle_wake()
+ *
+ * A searcher that finds something, or loses its seat, passes on what it was woken for: to its
+ * own domain; and if nobody of that sleeps, what is for all, to all. A CPU that goes out of use
+ * comes to be for all first, and then all are told (resize.c).
  *
  *	               sleep  notify  search
  *	sleep            -      -       -       (atomics on masks and the count)
@@ -43,8 +64,14 @@
 int idle_start(unsigned workers);
 void idle_stop(void);
 
-/* Wake one sleeper if there is one and nobody searches. */
+/* There is something that anybody may take, or see to: wake one sleeper if there is one
+ * and nobody searches. */
 void idle_notify(void);
+/* Something was left for this processor. Its own worker is woken rather than another of
+ * another node. */
+void idle_notify_at(struct processor *p);
+/* The caller has taken a request off its CPU's line, and published (rule C). */
+void idle_answer(void);
 /* Something lies where only this worker looks (a full fence comes before): wake it
  * if it sleeps. True when it did. */
 bool idle_wake(struct worker *w);
@@ -72,11 +99,13 @@ bool idle_all_asleep(void);
 bool idle_asleep_one(unsigned worker);
 /* As far as one look tells, some queue has something to run. */
 bool idle_anything(void);
+/* ... that those at home there may take. */
+bool idle_anything_for(const struct processor *p);
 /* Some worker has a thread pinned to it that is ready. */
 bool idle_anything_pinned(void);
 
 /* Become a searcher, unless half as many search as are busy. */
-bool idle_search_begin(void);
+bool idle_search_begin(struct worker *w);
 /* No longer one. found: rule B. */
 void idle_search_end(struct worker *w, bool found);
 

@@ -188,13 +188,14 @@ static bool look(struct processor *p, struct seat *s, struct worker *w, uint64_t
 		uint64_t patience = STUCK_NS * (uint64_t)(others > 0 ? others + 1 : 1);
 
 		/* for what waits on other CPUs, too, but later: they may come to it by themselves */
-		if (waited < patience || (!waits(p, s, now) && (waited < 2 * patience ||
-								now - s->still_since < STUCK_NS || !idle_anything())))
+		if (waited < patience ||
+		    (!waits(p, s, now) &&
+		     (waited < 2 * patience || now - s->still_since < STUCK_NS || !idle_anything_for(p))))
 			return false;
 		return hand_off(p, w, true, now);
 	}
 	if (__atomic_load_n(&w->in_call, __ATOMIC_RELAXED) != current && waited < STUCK_NS && !waits(p, s, now) &&
-	    !idle_anything())
+	    !idle_anything_for(p))
 		return false;
 	return hand_off(p, w, false, now);
 }

@@ -20,6 +20,7 @@ struct processor *processor_start(int cpu, int node, unsigned seats)
 	p->standby = NULL;
 	p->cpu = cpu;
 	p->node = node;
+	p->domain = 0;
 	p->retired = 1;
 	p->victims = NULL;
 	p->forced_at = 0;
@@ -80,13 +81,14 @@ void processor_post(struct processor *p, struct thread *t)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-struct thread *processor_collect_slow(struct processor *p)
+struct thread *processor_collect_slow(struct processor *p, unsigned *taken)
 {
 	struct cds_wfcq_head head;
 	struct cds_wfcq_tail tail;
 	struct cds_wfcq_node *n, *next;
 	struct thread *first = NULL;
 
+	*taken = 0;
 	if (__atomic_exchange_n(&p->inbox_lock, 1, __ATOMIC_ACQUIRE))
 		return NULL;
 	inject();
@@ -98,6 +100,7 @@ struct thread *processor_collect_slow(struct processor *p)
 	for (n = __cds_wfcq_first_blocking(&head, &tail); n; n = next) {
 		next = __cds_wfcq_next_blocking(&head, &tail, n);
 		SANITIZER_TAKE(node_thread(n));
+		++*taken;
 		if (!first)
 			first = node_thread(n);
 		else

@@ -28,6 +28,7 @@ struct seat {
 struct processor {
 	int cpu;
 	int node;
+	unsigned domain;         /* who looks for it (idle.h) */
 	uint32_t retired;        /* out of use, or not in use yet (set.h); the monitor changes it */
 	struct victims *victims; /* whom to rob (set.h) */
 	uint64_t forced_at;      /* when its queue was last forced, ns; limits how often */
@@ -82,11 +83,13 @@ void processor_close(struct processor *p);
 /* Any pthread: leave a thread for this processor. A full fence. */
 void processor_post(struct processor *p, struct thread *t);
 /* Take the oldest; the rest goes to this CPU's queue. NULL: empty, or another
- * is just taking it. Caller is a worker. */
-struct thread *processor_collect_slow(struct processor *p);
+ * is just taking it. *n: how many there were. Caller is a worker. */
+struct thread *processor_collect_slow(struct processor *p, unsigned *n);
 static inline struct thread *processor_collect(struct processor *p)
 {
-	return processor_inbox_empty(p) ? NULL : processor_collect_slow(p);
+	unsigned n;
+
+	return processor_inbox_empty(p) ? NULL : processor_collect_slow(p, &n);
 }
 
 /* Something to run is visible in this processor's queues. */

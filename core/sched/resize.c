@@ -13,6 +13,7 @@
 #include "core/sched/monitor.h"
 #include "core/sched/park.h"
 #include "core/sched/sched.h"
+#include "core/sched/sleepers.h"
 #include "numa/cpuset.h"
 #include "numa/watch.h"
 #include "rseq/inject.h"
@@ -141,7 +142,7 @@ static void retire(struct processor *p, const struct bitmask *all)
 	handoff_no_standby(p);
 	for (unsigned n = 0; n < p->seats; n++) {
 		empty_seat(p, n, all);
-		__atomic_sub_fetch(&sched.seats, 1, __ATOMIC_SEQ_CST);
+		sleepers_add_seat(p, -1);
 		inject();
 	}
 	/* what is left there, and what its workers were woken for */
@@ -166,7 +167,7 @@ static void sit_down(struct processor *p, unsigned n, struct worker *w, const st
 {
 	place_worker(w, all);
 	__atomic_store_n(&p->seat[n].holder, w, __ATOMIC_SEQ_CST);
-	__atomic_add_fetch(&sched.seats, 1, __ATOMIC_SEQ_CST);
+	sleepers_add_seat(p, 1);
 	inject();
 	idle_call_to_duty(w, n);
 }

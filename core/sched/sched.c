@@ -14,6 +14,7 @@
 #include "core/sched/handoff.h"
 #include "core/sched/idle.h"
 #include "core/sched/park.h"
+#include "core/sched/sleepers.h"
 #include "core/sched/steal.h"
 #include "core/sched/timers.h"
 #include "core/sched/turn.h"
@@ -69,7 +70,7 @@ static __attribute__((noinline)) bool push_slow(uintptr_t item)
 			return true;
 		if ((r & ~RING_ASKED) == RING_FULL && spill_ring(worker_self())) {
 			if (r & RING_ASKED)
-				idle_notify();
+				idle_answer();
 			continue;
 		}
 		if (r & RING_ASKED) {
@@ -77,7 +78,7 @@ static __attribute__((noinline)) bool push_slow(uintptr_t item)
 
 			if (w)
 				stat_add(&w->stats.reveals, 1);
-			idle_notify();
+			idle_answer();
 		}
 		if ((r & ~RING_ASKED) == RING_DONE)
 			return true;
@@ -95,13 +96,23 @@ bool sched_ready_item(uintptr_t item)
 	return push(item) || spill_item(item);
 }
 
-/* Its CPU's queue was out of reach: the processors' inboxes, in turn. */
+/* Its CPU's queue was out of reach: the processors' inboxes, in turn; or, where others may
+ * not have what is here, that of its own. */
 static __attribute__((noinline)) void ready_elsewhere(struct thread *t)
 {
 	static uint32_t turn;
+	struct worker *w = worker_self();
+	struct percpu *a = sleepers_apart() ? percpu_here() : NULL;
+	struct processor *p;
 
-	processor_post(set_choose(__atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED)), t);
-	idle_notify();
+	if (a && w && !processor_retired(w->home))
+		p = w->home;
+	else if (a)
+		p = area_processor(a);
+	else
+		p = set_choose(__atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED));
+	processor_post(p, t);
+	idle_notify_at(p);
 }
 
 /* Any pthread: into the queue of the worker that it is pinned to, which alone
@@ -135,7 +146,7 @@ static void shuffle(struct thread *t)
 	for (unsigned n = 0; n < p->seats; n++)
 		if ((w = seat_holder(p, n)) && idle_wake(w))
 			return;
-	idle_notify();
+	idle_notify_at(p);
 }
 
 /* Not where others go? Then this has put it there. */
@@ -163,12 +174,27 @@ void sched_ready(struct thread *t)
 	sched_ready_here(t);
 }
 
+/* The fair queue is full; or there was a request, which it answers: by the overflow queue,
+ * which is in everybody's reach. If not everybody may have it, by the inbox. */
+static __attribute__((noinline)) void ready_last_slow(struct thread *t, unsigned r)
+{
+	if (r & RING_ASKED && sleepers_apart()) {
+		ready_elsewhere(t);
+		idle_answer();
+	} else if (!spill_item((uintptr_t)t)) {
+		sched_ready_here(t);
+	}
+}
+
 TURN_INLINE void ready_last(struct thread *t)
 {
+	unsigned r;
+
 	if (goes_apart(t) && ready_apart(t))
 		return;
-	if (__builtin_expect(ring_fair_push((uintptr_t)t) != RING_DONE, 0) && !spill_item((uintptr_t)t))
-		sched_ready_here(t);
+	r = ring_fair_push((uintptr_t)t);
+	if (__builtin_expect(r != RING_DONE, 0))
+		ready_last_slow(t, r);
 }
 
 void sched_ready_last(struct thread *t)
@@ -540,6 +566,14 @@ static uint64_t search_ns(const struct worker *w)
 	return idle_io_unwatched() ? LINGER_NS : w->spin_ns;
 }
 
+/* From the moment that it is no searcher any more it is in nobody's way (steal.h). */
+static void leave_search(struct worker *w, struct policy_search *s, bool searching, bool found)
+{
+	policy_search_end(s);
+	if (searching)
+		idle_search_end(w, found);
+}
+
 /*
  * One that may not search, as enough others do, looks at what comes to its own
  * CPU for LINGER_NS: who hands over to another worker's thread and waits for the
@@ -548,7 +582,7 @@ static uint64_t search_ns(const struct worker *w)
  */
 static uintptr_t search(struct worker *w, bool searching)
 {
-	struct steal_search s = {0, false};
+	struct policy_search s = {0};
 
 	for (;;) {
 		uint64_t until = clock_ns() + (searching ? search_ns(w) : LINGER_NS);
@@ -556,14 +590,13 @@ static uintptr_t search(struct worker *w, bool searching)
 
 		do {
 			if (__builtin_expect(!worker_on_duty(w), 0)) {
-				if (searching)
-					idle_search_end(w, true); /* what it was woken for is left to others */
+				leave_search(w, &s, searching, true); /* what it was woken for is left to others */
 				return 0;
 			}
 			/* called to duty while it was woken for something else */
 			if (!searching)
 				searching = worker_was_counted(w);
-			if (!searching && (searching = idle_search_begin()))
+			if (!searching && (searching = idle_search_begin(w)))
 				until = clock_ns() + search_ns(w);
 			item = next_item(w);
 			if (!item && searching && timers_run_all(clock_ns()))
@@ -573,13 +606,11 @@ static uintptr_t search(struct worker *w, bool searching)
 			if (!item && searching)
 				item = steal_round(w, &s);
 			if (item) {
-				if (searching)
-					idle_search_end(w, true);
+				leave_search(w, &s, searching, true);
 				return item;
 			}
 			if (sched_ends()) {
-				if (searching)
-					idle_search_end(w, false);
+				leave_search(w, &s, searching, false);
 				return 0;
 			}
 			urcu_qsbr_quiescent_state();
@@ -589,7 +620,8 @@ static uintptr_t search(struct worker *w, bool searching)
 			else
 				for (int i = 0; i < 16; i++)
 					percpu_relax();
-		} while (clock_ns() < until);
+		} while (clock_ns() < until || (searching && policy_waits(&sched.policy, &s)));
+		policy_search_end(&s);
 		searching = idle_sleep(w, searching);
 	}
 }

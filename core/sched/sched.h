@@ -24,6 +24,7 @@
 #include "core/sched/worker.h"
 #include "core/thread/switch.h"
 #include "core/thread/thread.h"
+#include "numa/policy.h"
 
 #define SCHED_FAIR_ROUND 61
 
@@ -40,6 +41,9 @@ struct sched {
 	struct processor_set *set; /* all there have been since the start (set.h) */
 	unsigned active;           /* those of them in use */
 	unsigned retired;          /* those that were in use, and are not now */
+	struct policy policy;      /* whom a worker robs, and when */
+	struct policy_gate *gate;  /* one for each of node_slots */
+	unsigned node_slots;       /* the highest node at the start, plus one */
 	unsigned nodes;            /* of the machine, at the start */
 	bool emulated;             /* ... which was described, not read */
 	struct worker *workers;    /* room for all that may ever be; an index is never given twice */
@@ -70,6 +74,12 @@ static inline unsigned sched_workers(void)
 static inline struct processor_set *sched_set(void)
 {
 	return __atomic_load_n(&sched.set, __ATOMIC_ACQUIRE);
+}
+
+/* Its node, as the scheduler counts them: one that came later may share its number with another. */
+static inline unsigned sched_node(const struct processor *p)
+{
+	return (unsigned)p->node % sched.node_slots;
 }
 
 static inline bool sched_up(void)

@@ -21,24 +21,42 @@ static struct processor *known(const struct processor_set *set, int cpu)
 
 /* ---- whom to rob ---- */
 
-static void append(struct victims *v, struct processor *p, const struct processor *self)
+static bool same_node(const struct processor *p, const struct processor *q)
 {
+	return sched_node(p) == sched_node(q);
+}
+
+/*
+ * Where its tier puts it. Who reaches whom (idle.h) goes by nodes, so the tier does: one
+ * of a CPU that the topology has not just now may be in use in the next moment.
+ */
+static void add_victim(struct victims *v, struct processor *p, const struct processor *self, int tier)
+{
+	unsigned at = v->count;
+
+	if (!p || p == self)
+		return;
 	for (unsigned i = 0; i < v->count; i++)
-		if (v->processor[i] == p)
+		if (v->victim[i].processor == p)
 			return;
-	if (p && p != self)
-		v->processor[v->count++] = p;
+	if (same_node(p, self) == policy_far(tier))
+		tier = same_node(p, self) ? TIER_NODE : POLICY_TIERS - 1;
+	for (; at > 0 && v->victim[at - 1].tier > tier; at--)
+		v->victim[at] = v->victim[at - 1];
+	v->victim[at] = (struct victim){.processor = p, .tier = tier};
+	v->count++;
 }
 
 /*
  * Those that the topology knows come first, in its order; then those that are known
- * from before, whose CPUs are off, or not ours, just now.
+ * from before, whose CPUs are off, or not ours, just now; then those of which nothing
+ * is known but their node.
  */
 static int find_victims(struct processor *p, const struct processor_set *set, const struct topology *t,
 			const struct bitmask *cpus, struct victims **out)
 {
 	struct tier_victim *order = calloc(set->count, sizeof(*order));
-	struct victims *v = calloc(1, sizeof(*v) + set->count * sizeof(v->processor[0])), *was = p->victims;
+	struct victims *v = calloc(1, sizeof(*v) + set->count * sizeof(v->victim[0])), *was = p->victims;
 	int n = 0;
 
 	*out = v;
@@ -49,12 +67,20 @@ static int find_victims(struct processor *p, const struct processor_set *set, co
 	if ((unsigned)p->cpu < cpus->size && numa_bitmask_isbitset(cpus, (unsigned)p->cpu))
 		n = tier_order(t, p->cpu, cpus, order, (int)set->count);
 	for (int i = 0; i < n; i++)
-		append(v, known(set, order[i].cpu), p);
+		add_victim(v, known(set, order[i].cpu), p, order[i].tier);
 	free(order);
 	for (unsigned i = 0; was && i < was->count; i++)
-		append(v, was->processor[i], p);
+		add_victim(v, was->victim[i].processor, p, was->victim[i].tier);
 	for (unsigned i = 0; i < set->count; i++)
-		append(v, set->processor[i], p);
+		add_victim(v, set->processor[i], p, POLICY_TIERS - 1);
+	for (unsigned begin = 0, end; begin < v->count; begin = end) {
+		for (end = begin; end < v->count && v->victim[end].tier == v->victim[begin].tier;)
+			end++;
+		for (unsigned i = begin; i < end; i++) {
+			v->victim[i].begin = begin;
+			v->victim[i].of_tier = end - begin;
+		}
+	}
 	v->older = was;
 	return n < 0 ? n : 0;
 }
@@ -101,6 +127,19 @@ static unsigned share(unsigned seats, unsigned count, unsigned i)
 	return seats / count + (i < seats % count);
 }
 
+/* Whose searchers look for it before they sleep (idle.h). */
+static unsigned domain_for(const struct processor *p, unsigned index)
+{
+	switch (sched.policy.kind) {
+	case POLICY_NODE_ONLY:
+		return sched_node(p);
+	case POLICY_NONE:
+		return index;
+	default:
+		return 0;
+	}
+}
+
 /* Processors for the first `count` of `cpus` that have none; `seats` together. */
 static int add(const struct topology *t, const struct bitmask *cpus, unsigned count, unsigned seats)
 {
@@ -128,6 +167,7 @@ static int add(const struct topology *t, const struct bitmask *cpus, unsigned co
 			r = -ENOMEM;
 			break;
 		}
+		p->domain = domain_for(p, set->count);
 		set->processor[set->count++] = p;
 	}
 	victims = r ? NULL : robbed(set, cpus);
@@ -169,12 +209,24 @@ static void drop_description(void)
 	description = NULL;
 }
 
+static int start_gates(void)
+{
+	size_t size = sched.node_slots * sizeof(*sched.gate);
+
+	sched.gate = aligned_alloc(_Alignof(struct policy_gate), size);
+	if (!sched.gate)
+		return -ENOMEM;
+	memset(sched.gate, 0, size);
+	return 0;
+}
+
 int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 {
 	struct topology *t = NULL;
 	int r = keep_description();
 
 	sched.set = NULL;
+	sched.gate = NULL;
 	sched.active = sched.retired = 0;
 	if (!r)
 		t = description ? topology_described(SETTING, description, allowed, &r)
@@ -182,11 +234,16 @@ int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 	if (t) {
 		sched.nodes = (unsigned)t->nodes_present;
 		sched.emulated = t->emulated;
-		spill_start((unsigned)topology_nodes(t) - 1);
-		r = add(t, allowed, count, seats);
+		sched.node_slots = (unsigned)topology_nodes(t);
+		spill_start(sched.node_slots - 1);
+		r = start_gates();
+		if (!r)
+			r = add(t, allowed, count, seats);
 		topology_free(t);
 	}
 	if (r) {
+		free(sched.gate);
+		sched.gate = NULL;
 		drop_description();
 		return r;
 	}
@@ -222,6 +279,8 @@ void set_stop(void)
 		processor_stop(set->processor[i]);
 	/* no worker is left that could still read it */
 	sched.set = NULL;
+	free(sched.gate);
+	sched.gate = NULL;
 	drop_description();
 	while (set) {
 		struct processor_set *older = set->older;

@@ -27,14 +27,20 @@ struct processor_set {
 	struct processor *processor[];
 };
 
-/* Whom a processor robs, nearest first: all of the set but itself. */
+/* Whom a processor robs, tiers (numa/tier.h) ascending: all of the set but itself. */
+struct victim {
+	struct processor *processor;
+	int tier; /* far just if it is of another node than the robber */
+	unsigned begin, of_tier; /* where its tier begins, and how many it has */
+};
+
 struct victims {
 	struct victims *older;
 	unsigned count;
-	struct processor *processor[];
+	struct victim victim[];
 };
 
-/* The first `count` of the allowed CPUs get a processor each, with so many seats
+/* Of sched.policy, which is set before. The first `count` of the allowed CPUs get a processor each, with so many seats
  * together. 0 or -errno. */
 int set_start(const struct bitmask *allowed, unsigned count, unsigned seats);
 void set_stop(void);

@@ -5,22 +5,31 @@
 #include "core/sched/sched.h"
 #include "rseq/inject.h"
 
-#define ASK_NS 5000
 #define FORCE_NS 50000
 /* Most items brought home at once. */
 #define HAUL 256
 
-/* Keep the oldest, put the others where this CPU finds them. */
-static uintptr_t bring_home(struct worker *w, const uintptr_t *item, unsigned n)
+static void count(struct worker *w, int tier, unsigned n)
 {
 	stat_add(&w->stats.steals, 1);
 	stat_add(&w->stats.stolen, n);
+	stat_add(&w->stats.steals_by_tier[policy_tier(tier)], 1);
+	stat_add(&w->stats.stolen_by_tier[policy_tier(tier)], n);
+}
+
+/* Keep the oldest, put the others where this CPU finds them. */
+static uintptr_t bring_home(struct worker *w, const uintptr_t *item, unsigned n, int tier)
+{
+	count(w, tier, n);
 	for (unsigned i = 1; i < n; i++)
 		sched_ready_item_always(item[i]);
+	/* the neighbours wait for it, and need not ask */
+	if (n > 1 && policy_far(tier))
+		ring_publish();
 	return item[0];
 }
 
-static uintptr_t take_shared(struct worker *w, struct percpu *victim)
+static uintptr_t take_shared(struct worker *w, struct percpu *victim, int tier)
 {
 	uintptr_t item[HAUL];
 	uint64_t since;
@@ -34,10 +43,23 @@ static uintptr_t take_shared(struct worker *w, struct percpu *victim)
 		return 0;
 	stat_add(&w->stats.asked_steals, 1);
 	stat_add(&w->stats.asked_steal_ns, clock_ns() - since);
-	return bring_home(w, item, n);
+	return bring_home(w, item, n, tier);
 }
 
-static uintptr_t force(struct worker *w, struct processor *p)
+static uintptr_t take_inbox(struct worker *w, struct processor *p, int tier)
+{
+	struct thread *t = NULL;
+	unsigned n;
+
+	if (!processor_inbox_empty(p) && (t = processor_collect_slow(p, &n))) {
+		count(w, tier, n);
+		if (n > 1 && policy_far(tier))
+			ring_publish();
+	}
+	return (uintptr_t)t;
+}
+
+static uintptr_t force(struct worker *w, struct processor *p, int tier)
 {
 	struct percpu *victim = processor_area(p);
 	uint64_t now = clock_ns(), at = __atomic_load_n(&p->forced_at, __ATOMIC_RELAXED);
@@ -54,84 +76,102 @@ static uintptr_t force(struct worker *w, struct processor *p)
 	if (!n)
 		n = (int)ring_steal(victim, item, HAUL);
 	stat_add(&w->stats.forced_ns, clock_ns() - now);
-	return n > 0 ? bring_home(w, item, (unsigned)n) : 0;
+	return n > 0 ? bring_home(w, item, (unsigned)n, tier) : 0;
 }
 
-/* Of a processor that is out of use: it is asked for nothing, as nobody is there. */
-static uintptr_t inherit(struct worker *w, struct processor *p)
+/* Of a processor that is out of use: it is asked for nothing, as nobody is there; and it
+ * is everybody's, whatever the policy. */
+static uintptr_t inherit(struct worker *w, struct processor *p, int tier)
 {
 	struct percpu *gone = processor_area(p);
-	uintptr_t item[HAUL], first = take_shared(w, gone);
-	struct thread *t;
+	uintptr_t item[HAUL], first = take_shared(w, gone, tier);
 	int n;
 
-	if (first)
+	if (first || (first = take_inbox(w, p, tier)))
 		return first;
-	t = processor_collect(p);
-	if (t)
-		return (uintptr_t)t;
 	if (!ring_private(gone) && !ring_fair_length(gone))
 		return 0;
 	n = ring_inherit(gone, item, HAUL);
 	if (n > 0)
-		return bring_home(w, item, (unsigned)n);
-	return n ? 0 : take_shared(w, gone);
+		return bring_home(w, item, (unsigned)n, tier);
+	return n ? 0 : take_shared(w, gone, tier);
 }
 
 uintptr_t steal_left(struct worker *w)
 {
-	struct processor_set *set = sched_set();
+	const struct victims *victims = __atomic_load_n(&w->home->victims, __ATOMIC_ACQUIRE);
 	uintptr_t item = 0;
 
-	for (unsigned i = 0; i < set->count && !item; i++)
-		if (processor_retired(set->processor[i]))
-			item = inherit(w, set->processor[i]);
+	for (unsigned i = 0; i < victims->count && !item; i++)
+		if (processor_retired(victims->victim[i].processor))
+			item = inherit(w, victims->victim[i].processor, victims->victim[i].tier);
 	return item;
 }
 
-uintptr_t steal_round(struct worker *w, struct steal_search *search)
+/* At one that is in use, as far as `step` goes. */
+static uintptr_t rob(struct worker *w, struct policy_search *search, struct processor *p, int tier,
+		     enum policy_step step)
+{
+	struct percpu *victim = processor_area(p);
+	/* threads that are shuffled are left to whom they were sent, for a while */
+	bool inbox = __builtin_expect(!sched.shuffle, 1) ? policy_may_rob_inbox(&sched.policy, search, tier)
+							 : policy_may_force(&sched.policy, search, tier);
+	uintptr_t item;
+
+	if (step == POLICY_LOOK) {
+		if (processor_has_work(p))
+			policy_saw(search, tier);
+		return 0;
+	}
+	if ((item = take_shared(w, victim, tier)))
+		return item;
+	inject();
+	if (inbox && (item = take_inbox(w, p, tier)))
+		return item;
+	if (!inbox && !processor_inbox_empty(p))
+		policy_saw(search, tier);
+	if (!ring_private(victim) && !ring_fair_length(victim))
+		return 0;
+	policy_saw(search, tier);
+	if (ring_ask(victim))
+		stat_add(&w->stats.asked, 1);
+	return policy_may_force(&sched.policy, search, tier) ? force(w, p, tier) : 0;
+}
+
+uintptr_t steal_round(struct worker *w, struct policy_search *search)
 {
 	struct processor *home = w->home;
 	const struct victims *victims = __atomic_load_n(&home->victims, __ATOMIC_ACQUIRE);
-	/* one that the kernel has put on another CPU reaches its home like any thief */
-	unsigned count = victims->count + (percpu_cpu() != home->cpu);
-	bool busy = false;
+	struct policy_gate *gate = &sched.gate[sched_node(home)];
+	uint64_t random = worker_random(w);
+	unsigned count = victims->count;
+	uintptr_t item;
 
+	policy_round_begin(search, clock_ns());
 	for (unsigned i = 0; i < count; i++) {
-		struct processor *p = i < victims->count ? victims->processor[i] : home;
-		struct percpu *victim = processor_area(p);
-		bool retired = processor_retired(p);
-		uintptr_t item = retired ? inherit(w, p) : take_shared(w, victim);
-		struct thread *t;
+		unsigned at = policy_victim(&sched.policy, i, victims->victim[i].begin, victims->victim[i].of_tier,
+					    count, random);
+		struct processor *p = victims->victim[at].processor;
+		int tier = victims->victim[at].tier;
 
-		inject();
+		if (processor_retired(p)) {
+			item = inherit(w, p, tier);
+			inject();
+		} else {
+			enum policy_step step = policy_step(&sched.policy, search, gate, tier);
+
+			item = step == POLICY_PASS ? 0 : rob(w, search, p, tier, step);
+			if (item)
+				policy_took(&sched.policy, search, gate, tier);
+		}
 		if (item)
 			return item;
-		if (retired)
-			continue;
-		/* threads that are shuffled are left to whom they were sent, for a while */
-		if (__builtin_expect(!sched.shuffle || search->force, 1)) {
-			t = processor_collect(p);
-			if (t)
-				return (uintptr_t)t;
-		} else if (!processor_inbox_empty(p)) {
-			busy = true;
-		}
-		if (!ring_private(victim) && !ring_fair_length(victim))
-			continue;
-		busy = true;
-		if (ring_ask(victim))
-			stat_add(&w->stats.asked, 1);
-		if (search->force) {
-			item = force(w, p);
-			if (item)
-				return item;
-		}
 	}
-	if (!busy)
-		search->began = 0;
-	else if (!search->began)
-		search->began = clock_ns();
-	search->force = search->began && clock_ns() - search->began > ASK_NS;
+	/* one that the kernel has put on another CPU reaches its home like any thief */
+	if (percpu_cpu() != home->cpu &&
+	    (item = processor_retired(home) ? inherit(w, home, TIER_SIBLING)
+					    : rob(w, search, home, TIER_SIBLING, POLICY_TAKE)))
+		return item;
+	policy_round_end(search);
 	return 0;
 }

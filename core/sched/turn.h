@@ -29,7 +29,7 @@ TURN_INLINE uintptr_t ring_top(struct worker *w)
 
 	if (__builtin_expect(r & RING_ASKED, 0)) {
 		stat_add(&w->stats.reveals, 1);
-		idle_notify();
+		idle_answer();
 	}
 	return (r & ~RING_ASKED) == RING_DONE ? item : 0;
 }

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "core/thread/thread.h"
+#include "numa/policy.h"
 
 struct processor;
 
@@ -41,6 +42,7 @@ struct worker_stats {
 	uint64_t switches, yields, parks, unparks;
 	uint64_t steals, stolen, asked, asked_steals, asked_steal_ns, forced, forced_ns;
 	uint64_t reveals, spilled, barriers, sleeps, wakes;
+	uint64_t steals_by_tier[POLICY_TIERS], stolen_by_tier[POLICY_TIERS];
 };
 
 /* A worker adds to one of its own; no locked instruction. */

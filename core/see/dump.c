@@ -69,6 +69,7 @@ static void put_header(struct text *t, uint64_t now)
 	text_put(t, " ended\n");
 	text_put(t, "topology: %u node%s%s\n", sched.nodes, sched.nodes == 1 ? "" : "s",
 		 sched.emulated ? ", emulated" : "");
+	text_put(t, "stealing: %s\n", policy_name(sched.policy.kind));
 }
 
 static void put_processor(struct text *t, unsigned i, uint64_t now)

@@ -31,6 +31,8 @@ uint64_t stats_finished(void)
 	return sum;
 }
 
+_Static_assert(PERCH_TIERS == POLICY_TIERS, "what is counted is what is told");
+
 static void gather(struct perch_stats *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -58,6 +60,10 @@ static void gather(struct perch_stats *out)
 		ADD(barriers);
 		ADD(sleeps);
 		ADD(wakes);
+		for (int tier = 0; tier < PERCH_TIERS; tier++) {
+			ADD(steals_by_tier[tier]);
+			ADD(stolen_by_tier[tier]);
+		}
 	}
 #undef ADD
 	out->handoffs = __atomic_load_n(&handoff_stats.taken, __ATOMIC_RELAXED);
@@ -80,6 +86,30 @@ int perch_stats_get(struct perch_stats *out)
 	return r;
 }
 
+static void print_policy(FILE *f)
+{
+	const struct policy *p = &sched.policy;
+
+	fprintf(f, "perch: stealing: %s", policy_name(p->kind));
+	if (p->kind == POLICY_NEAR_FIRST && sched.nodes > 1)
+		fprintf(f, ", from other nodes after %llu ns by distance", (unsigned long long)p->delay_ns[TIER_FAR]);
+	fprintf(f, "\n");
+}
+
+static const char *tier_name(int tier)
+{
+	switch (tier) {
+	case TIER_SIBLING:
+		return "(core)";
+	case TIER_CACHE:
+		return "(cache)";
+	case TIER_NODE:
+		return "(node)";
+	default:
+		return "(far)";
+	}
+}
+
 void stats_print(FILE *f, const struct probe *probe, const struct perch_config *config, uint64_t elapsed_ns)
 {
 	struct perch_stats s;
@@ -92,6 +122,7 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 		config->stack_size);
 	fprintf(f, "perch: topology: %u node%s%s\n", sched.nodes, sched.nodes == 1 ? "" : "s",
 		sched.emulated ? ", emulated" : "");
+	print_policy(f);
 #define LINE(field, unit) fprintf(f, "perch: %-16s %14llu%s\n", #field, (unsigned long long)s.field, unit)
 	LINE(spawned, "");
 	LINE(finished, "");
@@ -120,4 +151,8 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	LINE(stacks, "");
 	LINE(stack_bytes, " bytes");
 #undef LINE
+	for (int tier = 0; tier < PERCH_TIERS; tier++)
+		if (s.steals_by_tier[tier])
+			fprintf(f, "perch: tier %d %-9s %14llu steals, %llu stolen\n", tier, tier_name(tier),
+				(unsigned long long)s.steals_by_tier[tier], (unsigned long long)s.stolen_by_tier[tier]);
 }

@@ -66,7 +66,7 @@ int perch_task_sync_slow(perch_task_t *task)
 
 		if (r & RING_ASKED) {
 			stat_add(&worker_self()->stats.reveals, 1);
-			idle_notify();
+			idle_answer();
 		}
 		if ((r & ~RING_ASKED) == RING_DONE &&
 		    (perch_stack_has_room() || !run_elsewhere(task, self->stack_class)))

@@ -53,6 +53,15 @@ enum perch_follow {
 	PERCH_FOLLOW_OFF,
 };
 
+/* Whom a CPU that has nothing to run takes threads from, by nodes and distances (perch_start(3)). */
+enum perch_steal {
+	PERCH_STEAL_AUTO = 0,   /* near first */
+	PERCH_STEAL_NEAR_FIRST, /* from its node at once; from others when that has been in vain for a while */
+	PERCH_STEAL_FLAT,       /* from all alike */
+	PERCH_STEAL_NODE_ONLY,  /* from its node only */
+	PERCH_STEAL_NONE,       /* from nobody */
+};
+
 /*
  * Settings of the runtime. Zero in any field means "the default". A field
  * that is zero is taken from its environment variable, when that is set.
@@ -104,12 +113,14 @@ struct perch_config {
 	/* PERCH_STATS: 1 prints what was in force and what happened to stderr
 	 * when the runtime stops. */
 	uint32_t stats;
+	/* PERCH_STEAL: near-first, flat, node-only, none. */
+	enum perch_steal steal;
 };
 
 #define PERCH_CONFIG_INIT                                                                                              \
 	{                                                                                                              \
 		0, 0, PERCH_HANDOFF_AUTO, 0, 0, PERCH_GUARD_AUTO, PERCH_RSEQ_AUTO, 0, PERCH_DEADLOCK_AUTO,             \
-			PERCH_SIGQUIT_AUTO, PERCH_FOLLOW_AUTO, 0                                                       \
+			PERCH_SIGQUIT_AUTO, PERCH_FOLLOW_AUTO, 0, PERCH_STEAL_AUTO                                     \
 	}
 
 /* Bounds of a stack, in bytes of reserved addresses. */

@@ -10,6 +10,13 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
+/*
+ * How far away a CPU is from which something is stolen, as the thief sees it: 0 the same core,
+ * 1 the same last-level cache, 2 the same node, 3 the nearest other node (or nodes), and so on by
+ * distance; the last has all that are farther.
+ */
+#define PERCH_TIERS 8
+
 /* Sums over all workers since perch_start(). Read while others run, the
  * fields may be a moment apart from each other. Times in nanoseconds. */
 struct perch_stats {
@@ -40,6 +47,9 @@ struct perch_stats {
 	uint64_t spares;           /* pthreads made for that, so far */
 	uint64_t stacks;           /* stacks that exist now */
 	uint64_t stack_bytes;      /* addresses reserved for them */
+	/* steals, and stolen, by how far away the other CPU was */
+	uint64_t steals_by_tier[PERCH_TIERS];
+	uint64_t stolen_by_tier[PERCH_TIERS];
 };
 
 /* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not

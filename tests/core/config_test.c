@@ -66,6 +66,18 @@ TEST(settings_are_read_and_checked)
 		{{"PERCH_FOLLOW", "on", NULL, PERCH_CONFIG_INIT}, 0},
 		{{"PERCH_FOLLOW", "off", NULL, PERCH_CONFIG_INIT}, 0},
 		{{"PERCH_FOLLOW", "yes", NULL, PERCH_CONFIG_INIT}, 22},
+		{{"PERCH_STEAL", "near-first", NULL, PERCH_CONFIG_INIT}, 0},
+		{{"PERCH_STEAL", "flat", NULL, PERCH_CONFIG_INIT}, 0},
+		{{"PERCH_STEAL", "node-only", NULL, PERCH_CONFIG_INIT}, 0},
+		{{"PERCH_STEAL", "none", NULL, PERCH_CONFIG_INIT}, 0},
+		{{"PERCH_STEAL", "", NULL, PERCH_CONFIG_INIT}, 0},
+		{{"PERCH_STEAL", "near_first", NULL, PERCH_CONFIG_INIT}, 22},
+		{{"PERCH_STEAL", "bad", "unused", {.steal = PERCH_STEAL_FLAT}}, 0},
+		{{"PERCH_STEAL_DELAY", "0", NULL, PERCH_CONFIG_INIT}, 0},
+		{{"PERCH_STEAL_DELAY", "1000000000", NULL, PERCH_CONFIG_INIT}, 0},
+		{{"PERCH_STEAL_DELAY", "1000000001", NULL, PERCH_CONFIG_INIT}, 22},
+		{{"PERCH_STEAL_DELAY", "20us", NULL, PERCH_CONFIG_INIT}, 22},
+		{{NULL, "5", "perch_config.steal", {.steal = (enum perch_steal)5}}, 22},
 		{{NULL, "3", "perch_config.follow", {.follow = (enum perch_follow)3}}, 22},
 	};
 

@@ -25,7 +25,7 @@ static uint64_t test_end, round_end;
 static unsigned rounds, least_workers;
 static struct perch_config config;
 static struct perch_stats total;
-static uint64_t total_resizes;
+static uint64_t total_resizes, total_far, total_gates_seen;
 
 /* ---- the watchdog ---- */
 
@@ -101,8 +101,10 @@ static void *watch(void *arg)
 			last = now;
 			since = harness_now();
 		} else if (harness_now() - since > HANG_SECONDS * 1000000000ull) {
-			harness_log("nothing has moved for %d s, in round %u with %u workers, shuffle %u", HANG_SECONDS,
-				    rounds, config.workers, config.shuffle);
+			harness_log("nothing has moved for %d s, in round %u with %u workers, shuffle %u, stealing %s, "
+				    "%u nodes",
+				    HANG_SECONDS, rounds, config.workers, config.shuffle,
+				    policy_name(sched.policy.kind), sched.nodes);
 			show_stats();
 			show_workers();
 			show_queues();
@@ -171,6 +173,57 @@ static void jostle_end(void)
 	jostles = false;
 }
 
+/* ---- nodes ---- */
+
+/* These CPUs as two nodes, every other one on each; or as what they are. */
+static void describe(bool two)
+{
+	char list[2][2048] = {"", ""}, text[5000];
+	size_t used[2] = {0, 0};
+	cpu_set_t mask;
+	int n = 0;
+
+	unsetenv("PERCH_TOPOLOGY");
+	ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+	if (!two || CPU_COUNT(&mask) < 2)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		int half = n % 2;
+
+		if (!CPU_ISSET(cpu, &mask))
+			continue;
+		n++;
+		used[half] += (size_t)snprintf(list[half] + used[half], sizeof(list[half]) - used[half], "%s%d",
+					       used[half] ? "," : "", cpu);
+		ASSERT_LT(used[half], sizeof(list[half]));
+	}
+	snprintf(text, sizeof(text), "node0=%s node1=%s", list[0], list[1]);
+	setenv("PERCH_TOPOLOGY", text, 1);
+}
+
+/* Who sleeps keeps nobody from looking far. Only what is seen while all of them do counts. */
+static void check_gates(void)
+{
+	uint64_t until = harness_now() + 20000000u;
+
+	while (harness_now() < until) {
+		struct perch_stats before, after;
+		bool asleep, abroad = false;
+
+		ASSERT_EQ(perch_stats_get(&before), 0);
+		asleep = idle_all_asleep();
+		for (unsigned node = 0; node < sched.node_slots; node++)
+			abroad |= __atomic_load_n(&sched.gate[node].abroad, __ATOMIC_SEQ_CST) != 0;
+		asleep = asleep && idle_all_asleep();
+		ASSERT_EQ(perch_stats_get(&after), 0);
+		if (asleep && before.sleeps == after.sleeps) {
+			total_gates_seen++;
+			ASSERT_FALSE(abroad);
+			return;
+		}
+	}
+}
+
 /* ---- rounds ---- */
 
 void rounds_begin(unsigned least)
@@ -191,7 +244,10 @@ static void stop_round(void)
 	struct perch_stats s;
 
 	jostle_end();
+	check_gates();
 	ASSERT_EQ(perch_stats_get(&s), 0);
+	for (int tier = TIER_FAR; tier < PERCH_TIERS; tier++)
+		total_far += s.steals_by_tier[tier];
 	total.spawned += s.spawned;
 	total.carried += s.carried;
 	total.switches += s.switches;
@@ -217,13 +273,16 @@ bool rounds_next(void)
 	if (harness_now() >= test_end) {
 		harness_log(
 			"%u rounds: spawned %llu, carried %llu, switches %llu, parks %llu, steals %llu, forced %llu, "
-			"sleeps %llu, spilled %llu, handoffs %llu, undone %llu, queued %llu, resizes %llu",
+			"sleeps %llu, spilled %llu, handoffs %llu, undone %llu, queued %llu, resizes %llu, from the "
+			"other node "
+			"%llu, gates seen with all asleep %llu",
 			rounds, (unsigned long long)total.spawned, (unsigned long long)total.carried,
 			(unsigned long long)total.switches, (unsigned long long)total.parks,
 			(unsigned long long)total.steals, (unsigned long long)total.forced,
 			(unsigned long long)total.sleeps, (unsigned long long)total.spilled,
 			(unsigned long long)total.handoffs, (unsigned long long)total.handoffs_undone,
-			(unsigned long long)total.handoffs_queued, (unsigned long long)total_resizes);
+			(unsigned long long)total.handoffs_queued, (unsigned long long)total_resizes,
+			(unsigned long long)total_far, (unsigned long long)total_gates_seen);
 		return false;
 	}
 	rounds++;
@@ -232,6 +291,8 @@ bool rounds_next(void)
 		config.workers = workers[harness_random_below(sizeof(workers))];
 	while (config.workers < least_workers);
 	config.shuffle = harness_random_below(4) == 0;
+	config.steal = (enum perch_steal)harness_random_below(PERCH_STEAL_NONE + 1);
+	describe(harness_random_below(2));
 #ifdef PERCH_SECTION_DELAY
 	perch_section_delay = (uint32_t)harness_random_below(2) * (uint32_t)harness_random_below(200);
 #endif
