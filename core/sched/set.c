@@ -45,7 +45,7 @@ static void add_victim(struct victims *v, struct processor *p, const struct proc
 		tier = same_node(p, self) ? TIER_NODE : POLICY_TIERS - 1;
 	for (; at > 0 && v->victim[at - 1].tier > tier; at--)
 		v->victim[at] = v->victim[at - 1];
-	v->victim[at] = (struct victim){p, tier};
+	v->victim[at] = (struct victim){.processor = p, .tier = tier};
 	v->count++;
 }
 
@@ -77,6 +77,14 @@ static int find_victims(struct processor *p, const struct processor_set *set, co
 		add_victim(v, was->victim[i].processor, p, was->victim[i].tier);
 	for (unsigned i = 0; i < set->count; i++)
 		add_victim(v, set->processor[i], p, POLICY_TIERS - 1);
+	for (unsigned begin = 0, end; begin < v->count; begin = end) {
+		for (end = begin; end < v->count && v->victim[end].tier == v->victim[begin].tier;)
+			end++;
+		for (unsigned i = begin; i < end; i++) {
+			v->victim[i].begin = begin;
+			v->victim[i].of_tier = end - begin;
+		}
+	}
 	return n < 0 ? n : 0;
 }
 

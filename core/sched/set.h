@@ -34,6 +34,7 @@ struct processor_set {
 struct victim {
 	struct processor *processor;
 	int tier; /* far just if it is of another node than the robber */
+	unsigned begin, of_tier; /* where its tier begins, and how many it has */
 };
 
 struct victims {

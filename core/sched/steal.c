@@ -143,11 +143,14 @@ uintptr_t steal_round(struct worker *w, struct policy_search *search)
 	struct processor *home = w->home;
 	const struct victims *victims = __atomic_load_n(&home->victims, __ATOMIC_ACQUIRE);
 	struct policy_gate *gate = &sched.gate[sched_node(home)];
-	unsigned count = victims->count, at = policy_first(&sched.policy, count, worker_random(w));
+	uint64_t random = worker_random(w);
+	unsigned count = victims->count;
 	uintptr_t item;
 
 	policy_round_begin(search, clock_ns());
-	for (unsigned i = 0; i < count; i++, at = at + 1 < count ? at + 1 : 0) {
+	for (unsigned i = 0; i < count; i++) {
+		unsigned at = policy_victim(&sched.policy, i, victims->victim[i].begin, victims->victim[i].of_tier,
+					    count, random);
 		struct processor *p = victims->victim[at].processor;
 		int tier = victims->victim[at].tier;
 
@@ -158,6 +161,8 @@ uintptr_t steal_round(struct worker *w, struct policy_search *search)
 			enum policy_step step = policy_step(&sched.policy, search, gate, tier);
 
 			item = step == POLICY_PASS ? 0 : rob(w, search, p, tier, step);
+			if (item)
+				policy_took(&sched.policy, search, gate, tier);
 		}
 		if (item)
 			return item;

@@ -145,16 +145,17 @@ static uint64_t robbed_after(enum perch_steal steal)
 	uint64_t least = UINT64_MAX;
 	perch_t t;
 
-	ASSERT_EQ(perch_start(&config), 0);
+	/* started anew each time: a tier stays open to a node for a while once something came from there */
 	for (int i = 0; i < 5; i++) {
+		ASSERT_EQ(perch_start(&config), 0);
 		ASSERT_EQ(perch_create(&t, NULL, be_robbed, NULL), 0);
 		ASSERT_EQ(perch_join(t, NULL), 0);
 		if (waited_ns < least)
 			least = waited_ns;
+		EXPECT_GE(far_steals(), 1);
+		EXPECT_EQ(stats().steals, far_steals());
+		EXPECT_EQ(perch_stop(), 0);
 	}
-	EXPECT_GE(far_steals(), 5);
-	EXPECT_EQ(stats().steals, far_steals());
-	EXPECT_EQ(perch_stop(), 0);
 	return least;
 }
 

@@ -303,19 +303,21 @@ int options_parse(struct options *o, int argc, char **argv)
 	costs_init(&o->costs);
 	for (int i = 1; !r && i < argc; i++) {
 		char *equals = strchr(argv[i], '=');
-		char *value = equals ? strdup(equals + 1) : NULL; /* for good: it is kept, and cut up */
+		char *argument = strdup(argv[i]); /* to show it: lists are cut up */
 
-		if (!strcmp(argv[i], "--help"))
+		if (!argument)
+			r = bad(argv[i], "no memory");
+		else if (!strcmp(argv[i], "--help"))
 			o->help = true;
 		else if (!strcmp(argv[i], "--costs"))
 			o->list_costs = true;
 		else if (strncmp(argv[i], "--", 2) != 0)
 			r = bad(argv[i], "not an option; see --help");
-		else if (value)
-			r = take_value(o, argv[i], (size_t)(equals - argv[i]), value);
+		else if (equals)
+			r = take_value(o, argument, (size_t)(equals - argv[i]), equals + 1);
 		else
-			r = bad(argv[i],
-				equals ? "no memory" : "no such option, or it needs a value: =...; see --help");
+			r = bad(argv[i], "no such option, or it needs a value: =...; see --help");
+		free(argument);
 	}
 	return r;
 }
