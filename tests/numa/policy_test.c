@@ -214,3 +214,46 @@ TEST(what_is_farther_than_counted_is_in_the_last_tier)
 	EXPECT_EQ(policy_tier(POLICY_TIERS), POLICY_TIERS - 1);
 	EXPECT_EQ(policy_tier(1000), POLICY_TIERS - 1);
 }
+
+/* One who gave up before would begin to wait anew, and never come to it. */
+TEST_F(policy, a_searcher_waits_for_what_is_only_too_far_yet)
+{
+	uint64_t inbox = self->p.inbox_ns[TIER_FAR];
+
+	round_at(&self->p, &self->s, &self->gate, TIER_NODE, 1000);
+	EXPECT_FALSE(policy_waits(&self->p, &self->s));
+	round_at(&self->p, &self->s, &self->gate, TIER_FAR, 2000);
+	EXPECT_TRUE(policy_waits(&self->p, &self->s));
+	round_at(&self->p, &self->s, &self->gate, TIER_FAR, 2000 + inbox);
+	EXPECT_TRUE(policy_waits(&self->p, &self->s));
+	round_at(&self->p, &self->s, &self->gate, TIER_FAR, 2001 + inbox);
+	EXPECT_FALSE(policy_waits(&self->p, &self->s)); /* it ends */
+}
+
+TEST_F(policy, far_inboxes_open_later)
+{
+	EXPECT_TRUE(policy_may_rob_inbox(&self->p, &self->s, TIER_NODE));
+	EXPECT_GT(self->p.inbox_ns[TIER_FAR], self->p.delay_ns[TIER_FAR]);
+	round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1000);
+	round_at(&self->p, &self->s, &self->gate, TIER_FAR, 999 + self->p.inbox_ns[TIER_FAR]);
+	EXPECT_FALSE(policy_may_rob_inbox(&self->p, &self->s, TIER_FAR));
+	round_at(&self->p, &self->s, &self->gate, TIER_FAR, 1000 + self->p.inbox_ns[TIER_FAR]);
+	EXPECT_TRUE(policy_may_rob_inbox(&self->p, &self->s, TIER_FAR));
+}
+
+TEST(a_delay_that_is_set)
+{
+	struct policy p;
+
+	policy_init(&p, POLICY_NEAR_FIRST);
+	policy_set_delay(&p, 5000000);
+	EXPECT_EQ(p.delay_ns[TIER_NODE], 0);
+	EXPECT_EQ(p.delay_ns[TIER_FAR], 5000000);
+	EXPECT_EQ(p.delay_ns[FARTHER], 10000000);
+	EXPECT_GT(p.force_ns[TIER_FAR], p.delay_ns[TIER_FAR]);
+	EXPECT_EQ(p.inbox_ns[TIER_FAR], 5000000);
+	policy_init(&p, POLICY_FLAT);
+	policy_set_delay(&p, 5000000);
+	EXPECT_EQ(p.delay_ns[TIER_FAR], 0);
+	EXPECT_EQ(p.inbox_ns[TIER_FAR], 0);
+}
