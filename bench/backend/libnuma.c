@@ -219,8 +219,11 @@ static int read_all(struct measurement *m, const struct pair *p, double *gb)
 	unsigned made = 0;
 	int r = 0;
 
-	if (!reading || !t)
+	if (!reading || !t) {
+		free(reading);
+		free(t);
 		return failed("no memory", ENOMEM);
+	}
 	memset(p->memory, 1, p->bytes);
 	pthread_barrier_init(&gate, NULL, p->workers);
 	for (; made < p->workers; made++) {
@@ -321,6 +324,7 @@ int main(int argc, char **argv)
 	p.cache = last_cache();
 	p.bytes = bytes_of(c.size, p.cache);
 	r = measure(&m, &p);
+	free(p.cpu);
 	if (fflush(stdout) || ferror(stdout))
 		return failed("cannot write the result", errno);
 	return r;

@@ -9,7 +9,7 @@
 #include "bench/machine.h"
 #include "bench/numa/nodes.h"
 
-#define RUNS_MOST (WORKERS_LISTED_MOST * (POLICIES + PEERS))
+#define RUNS_MOST ((size_t)WORKERS_LISTED_MOST * (POLICIES + PEERS))
 
 static const char *const steal_arguments[POLICIES] = {"--steal=near-first", "--steal=flat", "--steal=node-only",
 						      "--steal=none"};
