@@ -221,7 +221,7 @@ static bool describe(char *text, size_t size)
 	return CPU_COUNT(&set) > 1 && n < size;
 }
 
-TEST_TIMEOUT(what_is_freed_far_away_is_not_given_out_there, 60)
+TEST_TIMEOUT(what_is_freed_far_away_is_not_given_out_there, 120)
 {
 	struct perch_numa_pages pages;
 	char text[4000];
@@ -305,7 +305,7 @@ static void log_pages(const struct perch_numa_pages *pages)
 		harness_log("%s", pages->note);
 }
 
-TEST_TIMEOUT(no_page_is_on_the_wrong_node, 60)
+TEST_TIMEOUT(no_page_is_on_the_wrong_node, 120)
 {
 	struct perch_numa_pages pages;
 	struct perch_stats s;
