@@ -226,7 +226,7 @@ TEST_TIMEOUT(the_loop_that_reads_goes_where_the_loop_that_wrote_went, 60)
 }
 
 /* How many depends on how long a guest's CPU is off, while other nodes are done and
- * help: the log says. It was 97 % in a 2 x 4 guest on a host that was busy. */
+ * help: the log says. It was 98 % (2 x 4), 91 % (4 x 2) on a busy host. */
 TEST_TIMEOUT(and_mostly_so_when_others_help, 60)
 {
 	two_loops("near-first", false);
