@@ -30,7 +30,7 @@ struct processor_set {
 /* Whom a processor robs, tiers (numa/tier.h) ascending: all of the set but itself. */
 struct victim {
 	struct processor *processor;
-	int tier; /* far just if it is of another node than the robber */
+	int tier;                /* far just if it is of another node than the robber */
 	unsigned begin, of_tier; /* where its tier begins, and how many it has */
 };
 
