@@ -33,7 +33,7 @@ struct processor_set {
  * its node. */
 struct victim {
 	struct processor *processor;
-	int tier; /* far just if it is of another node than the robber */
+	int tier;                /* far just if it is of another node than the robber */
 	unsigned begin, of_tier; /* where its tier begins, and how many it has */
 };
 

@@ -17,7 +17,7 @@
 #include "tools/sim/sim.h"
 
 #define RING_CAPACITY 4096 /* of tasks; threads that go on find room above that */
-#define RING_SLOTS (2 * RING_CAPACITY)
+#define RING_SLOTS ((size_t)2 * RING_CAPACITY)
 #define HAUL 256 /* as core/sched/steal.c */
 #define LOOK_AHEAD (500 * SIM_NS)
 #define CLASSES 18

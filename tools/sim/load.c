@@ -115,7 +115,7 @@ static int make_loop(struct load *l, uint64_t n, uint64_t grain, unsigned cpus, 
 	l->work_ns = LOOP_NS;
 	l->calls_last = true;
 	l->n = l->value = n;
-	l->grain = grain ? grain : n / (cpus * PIECES) ? n / (cpus * PIECES) : 1;
+	l->grain = grain ? grain : n / ((uint64_t)cpus * PIECES) ? n / ((uint64_t)cpus * PIECES) : 1;
 	if (n / l->grain > LOOP_PIECES_MOST) {
 		snprintf(message, size, "%" PRIu64 " pieces, and %" PRIu64 " is the most", n / l->grain,
 			 LOOP_PIECES_MOST);

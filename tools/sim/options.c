@@ -74,7 +74,7 @@ __attribute__((format(printf, 2, 3))) static int bad(const char *argument, const
 
 	fprintf(stderr, "sim: %s: ", argument);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vfprintf(stderr, format, args); // NOLINT(clang-analyzer-valist.Uninitialized): va_start() is above
 	va_end(args);
 	fputc('\n', stderr);
 	return -EINVAL;
