@@ -21,18 +21,6 @@ void aim_start(void)
 
 /* ---- whom to wake ---- */
 
-/* Of those who hold a seat there. */
-static bool wake_holder(struct processor *p)
-{
-	for (unsigned i = 0; i < p->seats; i++) {
-		struct worker *w = seat_holder(p, i);
-
-		if (w && idle_wake(w))
-			return true;
-	}
-	return false;
-}
-
 static bool schedules(struct processor *p)
 {
 	for (unsigned i = 0; i < p->seats; i++) {
@@ -62,23 +50,17 @@ static bool wake_neighbour(struct processor *p)
 	for (unsigned i = 1; i < count && i <= LOOKS; i++) {
 		struct processor *q = nodes->order[node->begin + (own + i) % count];
 
-		if (q->domain == p->domain && wake_holder(q))
+		if (q->domain == p->domain && idle_wake_holder(q))
 			return true;
 	}
 	return false;
-}
-
-void aim_leave(struct processor *p, struct thread *t)
-{
-	processor_post(p, t);
-	inject();
 }
 
 void aim_at(struct processor *p, struct thread *t)
 {
 	processor_post(p, t);
 	inject();
-	if (wake_holder(p))
+	if (idle_wake_holder(p))
 		return;
 	if (!schedules(p) && wake_neighbour(p))
 		return;

@@ -40,8 +40,6 @@
 
 /* Any pthread: leave it there. It may have run, and be gone, when this returns. */
 void aim_at(struct processor *p, struct thread *t);
-/* The same when the caller sees to it that a worker of that processor looks. */
-void aim_leave(struct processor *p, struct thread *t);
 
 /* One in use on that node, a sleeping worker's first, else in turn; NULL: there is none. */
 struct processor *aim_node(int node);

@@ -164,14 +164,9 @@ static void notify_one(unsigned domain)
 
 void idle_notify_at(struct processor *p)
 {
-	if (sleepers.rows > 1 && !sleepers_apart())
-		/* others would leave it to them for a while (POLICY_TAKE) */
-		for (unsigned i = 0; i < p->seats; i++) {
-			struct worker *w = seat_holder(p, i);
-
-			if (w && idle_wake(w))
-				return;
-		}
+	/* others would leave it to them for a while (POLICY_TAKE) */
+	if (sleepers.rows > 1 && !sleepers_apart() && idle_wake_holder(p))
+		return;
 	if (!sleepers_apart() || processor_retired(p))
 		idle_notify();
 	else
@@ -227,6 +222,17 @@ bool idle_wake(struct worker *w)
 		stat_add(&self->stats.wakes, 1);
 	wake(w);
 	return true;
+}
+
+bool idle_wake_holder(struct processor *p)
+{
+	for (unsigned i = 0; i < p->seats; i++) {
+		struct worker *w = seat_holder(p, i);
+
+		if (w && idle_wake(w))
+			return true;
+	}
+	return false;
 }
 
 void idle_timer(uint64_t when)

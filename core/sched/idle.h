@@ -77,6 +77,8 @@ void idle_answer(void);
 /* Something lies where only this worker looks (a full fence comes before): wake it
  * if it sleeps. True when it did. */
 bool idle_wake(struct worker *w);
+/* The same for what lies where those who hold a seat of that processor look first: one of them. */
+bool idle_wake_holder(struct processor *p);
 /* A timer is due at `when`: see to it that a sleeper is awake by then. */
 void idle_timer(uint64_t when);
 /* It holds this seat, sleeps, and nobody has chosen it: make it a spare, without

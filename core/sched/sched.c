@@ -138,16 +138,13 @@ static void shuffle(struct thread *t)
 	struct worker *self = worker_self();
 	uint64_t chance = self ? worker_random(self) >> 1 : __atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED);
 	struct processor *p = set_choose(chance);
-	struct worker *w;
 
 	for (unsigned i = 1; self && p == self->home && i < sched_set()->count; i++)
 		p = set_choose(chance + i);
 	processor_post(p, t);
 	/* those whose inbox it is first: any other that looks for work may rob it */
-	for (unsigned n = 0; n < p->seats; n++)
-		if ((w = seat_holder(p, n)) && idle_wake(w))
-			return;
-	idle_notify_at(p);
+	if (!idle_wake_holder(p))
+		idle_notify_at(p);
 }
 
 /* Not where others go? Then this has put it there. */
