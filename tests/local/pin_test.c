@@ -299,7 +299,7 @@ TEST_F_TIMEOUT(pinned, joiners_keep_those_on_their_stack, 60)
 /* ---- nobody starves ---- */
 
 struct race {
-	uint32_t stop, pinned, free;
+	uint32_t go, stop, pinned, free;
 };
 
 static void *yield_pinned(void *arg)
@@ -308,7 +308,8 @@ static void *yield_pinned(void *arg)
 
 	ASSERT_EQ(perch_pin(), 0);
 	while (!__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE)) {
-		count_up(&r->pinned);
+		if (__atomic_load_n(&r->go, __ATOMIC_RELAXED))
+			count_up(&r->pinned);
 		perch_yield();
 	}
 	return NULL;
@@ -319,7 +320,8 @@ static void *yield_free(void *arg)
 	struct race *r = arg;
 
 	while (!__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE)) {
-		count_up(&r->free);
+		if (__atomic_load_n(&r->go, __ATOMIC_RELAXED))
+			count_up(&r->free);
 		perch_yield();
 	}
 	return NULL;
@@ -341,7 +343,7 @@ static void *spawn_for_ever(void *arg)
 
 TEST_F_TIMEOUT(pinned, ones_and_others_do_not_starve, 60)
 {
-	struct race r = {0, 0, 0};
+	struct race r = {.go = 1};
 	perch_t t[10];
 
 	(void)self;
@@ -354,16 +356,19 @@ TEST_F_TIMEOUT(pinned, ones_and_others_do_not_starve, 60)
 		ASSERT_EQ(perch_join(t[i], NULL), 0);
 }
 
-/* And of the rounds of one worker, both have their share. */
+/* And of the rounds of one worker, both have their share, once all are there (whoever makes
+ * them can be preempted between two of them, and the first would be counted alone). No
+ * hand-off: on a busy machine a spare would take the others on, beside the pinned ones. */
 TEST_TIMEOUT(pinned_and_others_share, 60)
 {
-	struct perch_config config = {.workers = 1};
-	struct race r = {0, 0, 0};
+	struct perch_config config = {.workers = 1, .handoff = PERCH_HANDOFF_OFF};
+	struct race r = {0};
 	perch_t t[8];
 
 	ASSERT_EQ(perch_start(&config), 0);
 	for (int i = 0; i < 8; i++)
 		ASSERT_EQ(perch_create(&t[i], NULL, i < 4 ? yield_pinned : yield_free, &r), 0);
+	__atomic_store_n(&r.go, 1, __ATOMIC_RELAXED);
 	EXPECT_TRUE(gather(&r.pinned, 20000, 30));
 	EXPECT_TRUE(gather(&r.free, 20000, 30));
 	__atomic_store_n(&r.stop, 1, __ATOMIC_RELEASE);
@@ -371,8 +376,8 @@ TEST_TIMEOUT(pinned_and_others_share, 60)
 		ASSERT_EQ(perch_join(t[i], NULL), 0);
 	ASSERT_EQ(perch_stop(), 0);
 	harness_log("%u yields of pinned ones, %u of others", r.pinned, r.free);
-	EXPECT_LT(r.pinned / 4, r.free);
-	EXPECT_LT(r.free / 4, r.pinned);
+	EXPECT_LT(r.pinned / 2, r.free);
+	EXPECT_LT(r.free / 2, r.pinned);
 }
 
 /* ---- woken while all workers sleep ---- */
