@@ -137,12 +137,21 @@ static void *be_robbed(void *arg)
 	return arg;
 }
 
-/* The shortest of five. */
-static uint64_t robbed_after(enum perch_steal steal)
+static int shorter(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+enum { SHORTEST = 0, MEDIAN = 2 };
+
+/* Of five. */
+static uint64_t robbed_after(enum perch_steal steal, int which)
 {
 	const struct perch_config config = {
 		.procs = 2, .steal = steal, .handoff = PERCH_HANDOFF_OFF, .follow = PERCH_FOLLOW_OFF};
-	uint64_t least = UINT64_MAX;
+	uint64_t waited[5];
 	perch_t t;
 
 	/* started anew each time: a tier stays open to a node for a while once something came from there */
@@ -150,13 +159,13 @@ static uint64_t robbed_after(enum perch_steal steal)
 		ASSERT_EQ(perch_start(&config), 0);
 		ASSERT_EQ(perch_create(&t, NULL, be_robbed, NULL), 0);
 		ASSERT_EQ(perch_join(t, NULL), 0);
-		if (waited_ns < least)
-			least = waited_ns;
+		waited[i] = waited_ns;
 		EXPECT_GE(far_steals(), 1);
 		EXPECT_EQ(stats().steals, far_steals());
 		EXPECT_EQ(perch_stop(), 0);
 	}
-	return least;
+	qsort(waited, 5, sizeof(waited[0]), shorter);
+	return waited[which];
 }
 
 TEST(near_first_robs_another_node_after_the_delay)
@@ -164,9 +173,11 @@ TEST(near_first_robs_another_node_after_the_delay)
 	if (!two_nodes())
 		SKIP("needs two CPUs");
 	setenv("PERCH_STEAL_DELAY", DELAY, 1);
-	EXPECT_GE(robbed_after(PERCH_STEAL_AUTO), DELAY_NS);
+	/* the other has been idle for a little longer than something has been there to rob, or
+	 * much longer if this worker was kept from its CPU */
+	EXPECT_GE(robbed_after(PERCH_STEAL_AUTO, MEDIAN), DELAY_NS / 2);
 	setenv("PERCH_STEAL_DELAY", "0", 1);
-	EXPECT_LT(robbed_after(PERCH_STEAL_NEAR_FIRST), DELAY_NS);
+	EXPECT_LT(robbed_after(PERCH_STEAL_NEAR_FIRST, SHORTEST), DELAY_NS / 2);
 }
 
 TEST(flat_robs_it_at_once)
@@ -174,7 +185,7 @@ TEST(flat_robs_it_at_once)
 	if (!two_nodes())
 		SKIP("needs two CPUs");
 	setenv("PERCH_STEAL_DELAY", DELAY, 1); /* which is none of its business */
-	EXPECT_LT(robbed_after(PERCH_STEAL_FLAT), DELAY_NS);
+	EXPECT_LT(robbed_after(PERCH_STEAL_FLAT, SHORTEST), DELAY_NS / 2);
 }
 
 /* ---- where nobody may come ---- */

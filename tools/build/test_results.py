@@ -5,7 +5,8 @@ test_results.py --log LABEL STATUS FILE: in one program's KTAP, its exit status 
 
 EVENTS is what --build_event_json_file wrote. A target that prints KTAP counts
 case by case; any other as one. What came from the cache is not counted.
-Prints what failed, then "PASSED FAILED SKIPPED".
+Of a target that was tried again (--flaky_test_attempts) the last attempt counts, and
+what failed before is said too. Prints what failed, then "PASSED FAILED SKIPPED".
 """
 import json
 import re
@@ -70,18 +71,26 @@ def main():
         print(*total)
         return
     total = [0, 0, 0]
+    attempts = {}
     with open(sys.argv[1]) as events:
         for line in events:
             event = json.loads(line)
             if "testResult" not in event or "testResult" not in event["id"]:
                 continue
-            result = event["testResult"]
+            result, which = event["testResult"], event["id"]["testResult"]
             if result.get("cachedLocally") or result.get("executionInfo", {}).get("cachedRemotely"):
                 continue
-            label = event["id"]["testResult"]["label"]
-            passed, failed, skipped, said = judge(label, result.get("status", "NO_STATUS"),
-                                                  read_log(result.get("testActionOutput", [])))
-            total = [total[0] + passed, total[1] + failed, total[2] + skipped]
+            attempts.setdefault((which["label"], which.get("run"), which.get("shard")), {})[
+                which.get("attempt", 1)] = result
+    for (label, _, _), results in attempts.items():
+        last = max(results)
+        for number in sorted(results):
+            result = results[number]
+            *counts, said = judge(label, result.get("status", "NO_STATUS"), read_log(result.get("testActionOutput", [])))
+            if number == last:
+                total = [a + b for a, b in zip(total, counts)]
+            else:
+                said = ["%s (attempt %d; it was tried again)" % (s, number) for s in said if ": skipped: " not in s]
             for s in said:
                 print("  " + s)
     print(*total)
