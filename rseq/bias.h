@@ -106,9 +106,12 @@ static inline void bias_count(struct bias_lock *l)
 	if (percpu_locked)
 		return;
 	cpu = percpu_cpu_hint();
-	if ((l->lean & (BIAS_CPUS - 1)) == cpu)
-		l->lean += 1u << LEAN_COUNT_SHIFT;
-	else if (cpu < BIAS_CPUS)
+	if ((l->lean & (BIAS_CPUS - 1)) == cpu) {
+		/* no further than it is asked for: a word that is never free of waiters never leans, and the
+		 * count would run over into LEAN_TAKEN_OFF */
+		if ((l->lean & ~LEAN_TAKEN_OFF) < LEAN_AGAIN << LEAN_COUNT_SHIFT)
+			l->lean += 1u << LEAN_COUNT_SHIFT;
+	} else if (cpu < BIAS_CPUS)
 		l->lean = (l->lean & LEAN_TAKEN_OFF) | cpu;
 }
 

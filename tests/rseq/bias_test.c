@@ -84,6 +84,14 @@ TEST(leans_on_who_takes_it_often_until_another_does)
 	area_pin(cpus[1]);
 	EXPECT_FALSE(bias_cas(&l, leans | 6, leans));
 	EXPECT_EQ(l.word, 6);
+	/* a value that is never 0 keeps it from leaning, however often it is taken, and nothing is forgotten */
+	for (int i = 0; i < 70000; i++) {
+		ASSERT_TRUE(bias_cas(&l, 6, 6 | BIAS_HELD));
+		bias_count(&l);
+		ASSERT_TRUE(bias_cas(&l, 6 | BIAS_HELD, bias_unlocked(&l, 6 | BIAS_HELD)));
+	}
+	EXPECT_TRUE(l.lean & LEAN_TAKEN_OFF);
+	EXPECT_EQ((l.lean & ~LEAN_TAKEN_OFF) >> LEAN_COUNT_SHIFT, LEAN_AGAIN);
 	EXPECT_TRUE(bias_cas(&l, 6, 0));
 }
 
