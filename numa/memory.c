@@ -118,8 +118,12 @@ int memory_node(const void *address)
 	/* the kernel writes nothing there */
 	void *page = (void *)((uintptr_t)address & -(uintptr_t)page_size());
 	int status = -1, saved = errno, r;
+	unsigned char resident;
 
 	r = move_pages(0, 1, &page, NULL, &status, 0) < 0 ? -errno : status;
+	/* some kernels (6.1 on aarch64) say so of memory that nobody has touched, too */
+	if (r == -EFAULT && !mincore(page, page_size(), &resident))
+		r = -ENOENT;
 	errno = saved;
 	return r;
 }

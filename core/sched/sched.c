@@ -92,11 +92,6 @@ static inline __attribute__((always_inline)) bool push(uintptr_t item)
 	return __builtin_expect(section_push(item) == SECTION_DONE, 1) || push_slow(item);
 }
 
-bool sched_ready_item(uintptr_t item)
-{
-	return push(item) || spill_item(item);
-}
-
 /* Its CPU's queue was out of reach: the processors' inboxes, in turn; or, where others may
  * not have what is here, that of its own. */
 static __attribute__((noinline)) void ready_elsewhere(struct thread *t)
@@ -114,6 +109,26 @@ static __attribute__((noinline)) void ready_elsewhere(struct thread *t)
 		p = set_choose(__atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED));
 	processor_post(p, t);
 	idle_notify_at(p);
+}
+
+/* The same for a thread that is new, or a task, where others may not have what is here: an
+ * overflow queue is everybody's. False: they may. */
+static bool keep_apart(uintptr_t item)
+{
+	struct thread *t = (struct thread *)item;
+
+	if (!sleepers_apart())
+		return false;
+	if (item & PERCH_TASK_TAG)
+		t = carrier_new((perch_task_t *)(item & ~PERCH_TASK_TAG), sched.default_class);
+	if (t) /* else it has been refused: its forker runs it */
+		ready_elsewhere(t);
+	return true;
+}
+
+bool sched_ready_item(uintptr_t item)
+{
+	return push(item) || keep_apart(item) || spill_item(item);
 }
 
 /* Any pthread: into the queue of the worker that it is pinned to, which alone
@@ -211,7 +226,7 @@ void sched_ready_item_always(uintptr_t item)
 		return;
 	if (!(item & PERCH_TASK_TAG))
 		ready_elsewhere((struct thread *)item);
-	else if (!spill_item(item))
+	else if (!keep_apart(item) && !spill_item(item))
 		carrier_refuse((perch_task_t *)(item & ~PERCH_TASK_TAG));
 }
 

@@ -61,10 +61,17 @@ static void fork_behind(struct block *b)
 
 static void run_range(struct block *b)
 {
-	if (b->all->loop)
-		loop_run(b->all->loop, b->lo, b->hi);
-	else
-		loop_run_reduction(b->all->reduction, b->lo, b->hi, b->value);
+	if (b->all->loop) {
+		struct loop loop = *b->all->loop;
+
+		loop.home = b->processor;
+		loop_run(&loop, b->lo, b->hi);
+	} else {
+		struct reduction reduction = *b->all->reduction;
+
+		reduction.home = b->processor;
+		loop_run_reduction(&reduction, b->lo, b->hi, b->value);
+	}
 }
 
 static void run_block(perch_task_t *task)
@@ -186,7 +193,7 @@ static void run(struct blocks *all)
 
 int perch_for_numa(size_t begin, size_t end, size_t grain, void (*body)(size_t, size_t, void *), void *context)
 {
-	struct loop loop = {loop_grain(end - begin, grain), body, context};
+	struct loop loop = {loop_grain(end - begin, grain), body, context, NULL};
 	int r = loop_check(&loop, begin, end);
 	struct blocks *all;
 
@@ -219,7 +226,7 @@ int perch_reduce_numa(size_t begin, size_t end, size_t grain, size_t size, const
 		      void (*body)(size_t, size_t, void *, void *), void (*combine)(void *, const void *, void *),
 		      void *result, void *context)
 {
-	struct reduction reduction = {loop_grain(end - begin, grain), size, identity, body, combine, context};
+	struct reduction reduction = {loop_grain(end - begin, grain), size, identity, body, combine, context, NULL};
 	int r = loop_check_reduction(&reduction, result, begin, end);
 	struct blocks *all;
 

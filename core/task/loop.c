@@ -22,6 +22,14 @@ size_t loop_grain(size_t n, size_t grain)
 	return pieces && n / pieces ? n / pieces : 1;
 }
 
+/* Taken to another node than it is for. */
+static inline bool is_abroad(const struct processor *home)
+{
+	struct worker *w = home ? worker_self() : NULL;
+
+	return w && w->home->node != home->node;
+}
+
 PERCH_VOID_TASK3(loop_range, const struct loop *, loop, size_t, lo, size_t, hi)
 {
 	struct loop_range_task right;
@@ -29,6 +37,10 @@ PERCH_VOID_TASK3(loop_range, const struct loop *, loop, size_t, lo, size_t, hi)
 
 	if (hi - lo <= loop->grain) {
 		loop->body(lo, hi, loop->context);
+		return;
+	}
+	if (__builtin_expect(is_abroad(loop->home), 0)) {
+		loop_run_abroad(loop, lo, hi);
 		return;
 	}
 	middle = lo + (hi - lo) / 2;
@@ -49,7 +61,7 @@ int loop_check(const struct loop *loop, size_t begin, size_t end)
 
 int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t, size_t, void *), void *context)
 {
-	struct loop loop = {loop_grain(end - begin, grain), body, context};
+	struct loop loop = {loop_grain(end - begin, grain), body, context, NULL};
 	int r = loop_check(&loop, begin, end);
 
 	if (!r && begin < end)
@@ -64,6 +76,10 @@ PERCH_VOID_TASK4(reduce_range, const struct reduction *, reduction, size_t, lo, 
 
 	if (hi - lo <= reduction->grain) {
 		reduction->body(lo, hi, value, reduction->context);
+		return;
+	}
+	if (__builtin_expect(is_abroad(reduction->home), 0)) {
+		loop_run_reduction_abroad(reduction, lo, hi, value);
 		return;
 	}
 	{
@@ -95,7 +111,7 @@ int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void
 		 void (*body)(size_t, size_t, void *, void *), void (*combine)(void *, const void *, void *),
 		 void *result, void *context)
 {
-	struct reduction reduction = {loop_grain(end - begin, grain), size, identity, body, combine, context};
+	struct reduction reduction = {loop_grain(end - begin, grain), size, identity, body, combine, context, NULL};
 	int r = loop_check_reduction(&reduction, result, begin, end);
 
 	if (r)

@@ -5,10 +5,13 @@
 
 #include <stddef.h>
 
+struct processor;
+
 struct loop {
 	size_t grain;
 	void (*body)(size_t, size_t, void *);
 	void *context;
+	struct processor *home; /* for whose node it is (blocks.c); NULL: anybody's */
 };
 
 struct reduction {
@@ -17,6 +20,7 @@ struct reduction {
 	void (*body)(size_t, size_t, void *, void *);
 	void (*combine)(void *, const void *, void *);
 	void *context;
+	struct processor *home;
 };
 
 /* The grain that was asked for, or, when that is 0, one that is fit for n indices. */
@@ -29,5 +33,9 @@ int loop_check_reduction(const struct reduction *r, const void *result, size_t b
 void loop_run(const struct loop *loop, size_t lo, size_t hi);
 /* Adds to what *value is. */
 void loop_run_reduction(const struct reduction *r, size_t lo, size_t hi, void *value);
+
+/* The same on another node than home's, of more than a grain: abroad.c. */
+void loop_run_abroad(const struct loop *loop, size_t lo, size_t hi);
+void loop_run_reduction_abroad(const struct reduction *r, size_t lo, size_t hi, void *value);
 
 #endif

@@ -297,7 +297,7 @@ int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void
  * further there. The same range and the same processors give the same blocks: a loop
  * finds on its own node what another over the same range has touched first
  * (perch_numa_alloc() by PERCH_NUMA_FIRST_TOUCH). Who has nothing left to do helps
- * others, at last those of other nodes. When processors change (perch_set_procs()),
+ * others, at last those of other nodes, a small part at a time. When processors change (perch_set_procs()),
  * so do the blocks.
  *
  * From any thread, task or foreign pthread. May switch threads. Returns as perch_for

@@ -245,6 +245,51 @@ static void *twice(void *arg)
 	return NULL;
 }
 
+/* Node 5's half of the range has all the work, so that node 0 takes of it, and sends back. */
+static void lopsided(size_t lo, size_t hi, void *context)
+{
+	note_node(lo, hi, context);
+	for (size_t i = lo; i < hi; i++) {
+		__atomic_add_fetch(&seen[i], 1, __ATOMIC_RELAXED);
+		if (i >= N / 2 && i % 16 == 0)
+			harness_delay(20000);
+	}
+}
+
+static void add_lopsided(size_t lo, size_t hi, void *value, void *context)
+{
+	lopsided(lo, hi, context);
+	add_function(lo, hi, value, NULL);
+}
+
+TEST_TIMEOUT(what_another_node_takes_is_done_once_and_in_order, 60)
+{
+	struct affine identity = {1, 0}, expected = identity, got;
+	size_t abroad = 0, bad = 0;
+
+	describe_two_nodes();
+	ASSERT_EQ(perch_start(NULL), 0);
+	for (int round = 0; round < 200 && (round < 5 || !abroad); round++) {
+		ASSERT_EQ(perch_for_numa(0, N, 32, lopsided, node_of[0]), 0);
+		for (size_t i = N / 2 + N / 10; i < N; i++)
+			abroad += node_of[0][i] == 0;
+	}
+	EXPECT_GT(abroad, 0);
+	memset(seen, 0, sizeof(seen));
+	add_function(0, N, &expected, NULL);
+	for (int round = 0; round < 5; round++) {
+		ASSERT_EQ(perch_reduce_numa(0, N, 32, sizeof(got), &identity, add_lopsided, compose, &got, node_of[0]),
+			  0);
+		EXPECT_EQ(got.a, expected.a);
+		EXPECT_EQ(got.b, expected.b);
+		for (size_t i = 0; i < N; i++)
+			bad += seen[i] != round + 1;
+	}
+	EXPECT_EQ(bad, 0);
+	harness_log("%zu of node 5's indices ran on node 0", abroad);
+	ASSERT_EQ(perch_stop(), 0);
+}
+
 /* Nobody helps the other node: then it is exact. */
 TEST_TIMEOUT(the_same_range_runs_on_the_same_nodes, 60)
 {
