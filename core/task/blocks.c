@@ -59,17 +59,23 @@ static void fork_behind(struct block *b)
 		fork_block(b + i);
 }
 
+/* Where policies differ from it, either nobody takes of a block, or all are alike. */
+static struct processor *home_of(const struct block *b)
+{
+	return sched.policy.kind == POLICY_NEAR_FIRST ? b->processor : NULL;
+}
+
 static void run_range(struct block *b)
 {
 	if (b->all->loop) {
 		struct loop loop = *b->all->loop;
 
-		loop.home = b->processor;
+		loop.home = home_of(b);
 		loop_run(&loop, b->lo, b->hi);
 	} else {
 		struct reduction reduction = *b->all->reduction;
 
-		reduction.home = b->processor;
+		reduction.home = home_of(b);
 		loop_run_reduction(&reduction, b->lo, b->hi, b->value);
 	}
 }

@@ -22,12 +22,12 @@ size_t loop_grain(size_t n, size_t grain)
 	return pieces && n / pieces ? n / pieces : 1;
 }
 
-/* Taken to another node than it is for. */
+/* Taken to another node than it is for, which still has that processor. */
 static inline bool is_abroad(const struct processor *home)
 {
 	struct worker *w = home ? worker_self() : NULL;
 
-	return w && w->home->node != home->node;
+	return w && w->home->node != home->node && !processor_retired(home);
 }
 
 PERCH_VOID_TASK3(loop_range, const struct loop *, loop, size_t, lo, size_t, hi)

@@ -11,7 +11,7 @@ struct loop {
 	size_t grain;
 	void (*body)(size_t, size_t, void *);
 	void *context;
-	struct processor *home; /* for whose node it is (blocks.c); NULL: anybody's */
+	struct processor *home; /* for whose node it is (blocks.c); NULL: for anybody's */
 };
 
 struct reduction {
