@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/sched/aim.h"
 
+#include "core/sched/carrier.h"
 #include "core/sched/handoff.h"
 #include "core/sched/idle.h"
 #include "core/sched/nodes.h"
@@ -65,6 +66,14 @@ void aim_at(struct processor *p, struct thread *t)
 	if (!schedules(p) && wake_neighbour(p))
 		return;
 	idle_notify_at(p);
+}
+
+void aim_task(struct processor *p, perch_task_t *task)
+{
+	struct thread *t = carrier_new(task, sched.default_class);
+
+	if (t)
+		aim_at(p, t);
 }
 
 /* ---- which processor ---- */

@@ -35,11 +35,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <perch/task.h>
+
 #include "core/sched/processor.h"
 #include "core/thread/thread.h"
 
 /* Any pthread: leave it there. It may have run, and be gone, when this returns. */
 void aim_at(struct processor *p, struct thread *t);
+/* The same for a task, with a carrier; without memory for one it is left to its forker. */
+void aim_task(struct processor *p, perch_task_t *task);
 
 /* One in use on that node, a sleeping worker's first, else in turn; NULL: there is none. */
 struct processor *aim_node(int node);

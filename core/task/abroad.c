@@ -14,8 +14,6 @@
 #include <perch/perch.h>
 
 #include "core/sched/aim.h"
-#include "core/sched/carrier.h"
-#include "core/sched/sched.h"
 #include "core/task/loop.h"
 
 /* One part of so many is kept. */
@@ -39,14 +37,6 @@ static void run_rest(perch_task_t *task)
 		loop_run_reduction(rest->reduction, rest->lo, rest->hi, rest->value);
 }
 
-static void send_home(struct rest *rest, struct processor *home)
-{
-	struct thread *t = carrier_new(&rest->task, sched.default_class);
-
-	if (t) /* else it has been refused */
-		aim_at(home, t);
-}
-
 static void wait_for(struct rest *rest)
 {
 	if (perch_task_sync_slow(&rest->task))
@@ -66,7 +56,7 @@ void loop_run_abroad(const struct loop *loop, size_t lo, size_t hi)
 	struct loop here = *loop;
 
 	here.home = NULL; /* the neighbours help */
-	send_home(&rest, loop->home);
+	aim_task(loop->home, &rest.task);
 	loop_run(&here, lo, middle);
 	wait_for(&rest);
 }
@@ -80,7 +70,7 @@ void loop_run_reduction_abroad(const struct reduction *r, size_t lo, size_t hi, 
 
 	here.home = NULL;
 	memcpy(other, r->identity, r->size);
-	send_home(&rest, r->home);
+	aim_task(r->home, &rest.task);
 	loop_run_reduction(&here, lo, middle, value);
 	wait_for(&rest);
 	r->combine(value, other, r->context);

@@ -21,7 +21,6 @@
 #include <perch/perch.h>
 
 #include "core/sched/aim.h"
-#include "core/sched/carrier.h"
 #include "core/sched/nodes.h"
 #include "core/sched/sched.h"
 #include "core/task/loop.h"
@@ -45,21 +44,13 @@ struct blocks {
 	struct block block[];
 };
 
-static void fork_block(struct block *b)
-{
-	struct thread *t = carrier_new(&b->task, sched.default_class);
-
-	if (t) /* else it has been refused */
-		aim_at(b->processor, t);
-}
-
 static void fork_behind(struct block *b)
 {
 	for (unsigned i = 1; i <= b->behind; i++)
-		fork_block(b + i);
+		aim_task(b[i].processor, &b[i].task);
 }
 
-/* Where policies differ from it, either nobody takes of a block, or all are alike. */
+/* By other policies nobody of another node takes of it, or everybody alike. */
 static struct processor *home_of(const struct block *b)
 {
 	return sched.policy.kind == POLICY_NEAR_FIRST ? b->processor : NULL;
@@ -171,7 +162,7 @@ static void fork_all(struct blocks *all, struct block *own)
 		if (own && own >= b && own < next)
 			mine = b;
 		else
-			fork_block(b);
+			aim_task(b->processor, &b->task);
 	}
 	if (!mine)
 		return;
@@ -179,7 +170,7 @@ static void fork_all(struct blocks *all, struct block *own)
 	mine->behind = 0;
 	for (struct block *b = mine; b < next; b++)
 		if (b != own)
-			fork_block(b);
+			aim_task(b->processor, &b->task);
 }
 
 static void run(struct blocks *all)
