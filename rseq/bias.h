@@ -115,7 +115,8 @@ static inline void bias_count(struct bias_lock *l)
 		l->lean = (l->lean & LEAN_TAKEN_OFF) | cpu;
 }
 
-static inline void bias_lock(struct bias_lock *l)
+/* Taken, without a call, if it is free and leans here, if at all; else it is bias_lock_slow()'s. */
+static inline bool bias_take(struct bias_lock *l)
 {
 	uint32_t word = __atomic_load_n(&l->word, __ATOMIC_RELAXED);
 
@@ -124,16 +125,22 @@ static inline void bias_lock(struct bias_lock *l)
 		    __builtin_expect(section_cas(&l->word, word, word | BIAS_HELD, bias_cpu(word)) == SECTION_DONE,
 				     1)) {
 			inject();
-			return;
+			return true;
 		}
 	} else if (!word && __builtin_expect(__atomic_compare_exchange_n(&l->word, &word, BIAS_HELD, false,
 									 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED),
 					     1)) {
 		bias_count(l);
 		inject();
-		return;
+		return true;
 	}
-	bias_lock_slow(l);
+	return false;
+}
+
+static inline void bias_lock(struct bias_lock *l)
+{
+	if (__builtin_expect(!bias_take(l), 0))
+		bias_lock_slow(l);
 }
 
 uint32_t bias_begin(struct bias_lock *l);

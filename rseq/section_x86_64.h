@@ -133,15 +133,10 @@
 		__asm__ volatile("movq %1, %0" : "=r"(given_) : "r"(v)); \
 		(to) = (__typeof__(to))given_; \
 	} while (0)
-#define SECTION_RUN(begin, body, outputs, inputs, on_done) \
-	uint64_t p, t, u; \
+#define SECTION_TRY \
 	unsigned cuts = 0; \
-	for (;;) { \
-		__asm__ volatile goto(begin body SECTION_END \
-				      : [p] "=&r"(p), [t] "=&r"(t), [u] "=&r"(u) outputs \
-				      : [off] "r"(perch_fast.rseq_offset), [base] "r"(perch_fast.base) inputs \
-				      : SECTION_CLOBBER \
-				      : cut, slow); \
+	for (;;) {
+#define SECTION_DONE_BY(on_done) \
 		__asm__ volatile(""); \
 		on_done; \
 		return SECTION_DONE; \
@@ -152,6 +147,15 @@
 	} \
 slow: \
 	return SECTION_SLOW
+#define SECTION_RUN(begin, body, outputs, inputs, on_done) \
+	uint64_t p, t, u; \
+	SECTION_TRY \
+		__asm__ volatile goto(begin body SECTION_END \
+				      : [p] "=&r"(p), [t] "=&r"(t), [u] "=&r"(u) outputs \
+				      : [off] "r"(perch_fast.rseq_offset), [base] "r"(perch_fast.base) inputs \
+				      : SECTION_CLOBBER \
+				      : cut, slow); \
+	SECTION_DONE_BY(on_done)
 
 /* ---- the ring ---- */
 
@@ -347,17 +351,25 @@ SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
 
 /* ---- a word that leans on this CPU ---- */
 
+/* Without the registers for an area and a tail: where locks are taken, they are scarce. */
 SECTION_INLINE int section_cas(uint32_t *word, uint32_t expect, uint32_t next, uint32_t cpu)
 {
-	SECTION_RUN(SECTION_BEGIN_BARE,
-		"cmpl %[c], %%fs:4(%[off])\n\t"
-		"jne %l[slow]\n\t"
-		SECTION_STEP(1)
-		"cmpl %[e], (%[w])\n\t"
-		"jne %l[slow]\n\t"
-		SECTION_STEP(2)
-		"movl %[n], (%[w])\n", ,
-		SECTION_AND [w] "r"(word) SECTION_AND [e] "r"(expect) SECTION_AND [n] "r"(next) SECTION_AND [c] "r"(cpu), );
+	uint64_t u;
+	SECTION_TRY
+		__asm__ volatile goto(SECTION_BEGIN_BARE
+				      "cmpl %[c], %%fs:4(%[off])\n\t"
+				      "jne %l[slow]\n\t"
+				      SECTION_STEP(1)
+				      "cmpl %[e], (%[w])\n\t"
+				      "jne %l[slow]\n\t"
+				      SECTION_STEP(2)
+				      "movl %[n], (%[w])\n" SECTION_END
+				      : [u] "=&r"(u)
+				      : [off] "r"(perch_fast.rseq_offset), [w] "r"(word), [e] "r"(expect),
+					[n] "r"(next), [c] "r"(cpu)
+				      : SECTION_CLOBBER
+				      : cut, slow);
+	SECTION_DONE_BY();
 }
 
 /* ---- counters ---- */

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "core/sched/turn.h"
+
 #define CHAN_APART static __attribute__((noinline))
 
 /* ---- making one ---- */
@@ -97,12 +99,13 @@ CHAN_INLINE int wait_for_ever(perch_chan_t *c, perch_waitq_t *q, void *value, en
 {
 	struct waiter w;
 	struct wait wait;
+	const void *left;
 
 	wait.thread = sched_self();
 	wait.many = false;
 	chan_append(c, q, &w, &wait, value);
-	park_with(reason, c, unlock, c);
-	return wait.result;
+	left = park_turn(wait.thread, reason, c, unlock, c);
+	return switch_return(left, wait.result);
 }
 
 CHAN_APART int wait_until(perch_chan_t *c, perch_waitq_t *q, void *value, enum park_reason reason, uint64_t deadline)
@@ -152,9 +155,9 @@ int chan_wait_for_nothing(enum park_reason reason, uint64_t deadline)
 /* ---- send ---- */
 
 /*
- * The calls have a short way, for a buffered channel at which nobody waits and
- * elements of a few words: no call, no register saved. All the rest is here.
- * The lock is held, and let go of.
+ * The calls have a short way, for a lock that is free, a buffered channel at which
+ * nobody waits and elements of a few words: no call, no register saved. All the
+ * rest is here. The lock is held, and let go of.
  */
 CHAN_APART int send_slowly(perch_chan_t *c, const void *value, bool wait, uint64_t deadline)
 {
@@ -170,16 +173,11 @@ CHAN_APART int send_slowly(perch_chan_t *c, const void *value, bool wait, uint64
 	return r;
 }
 
-CHAN_INLINE int do_send(perch_chan_t *c, const void *value, bool wait, uint64_t deadline)
+/* The lock is held; as the rest. */
+CHAN_INLINE int send_locked(perch_chan_t *c, const void *value, bool wait, uint64_t deadline)
 {
-	size_t at, length;
+	size_t at, length = c->length;
 
-	if (CHAN_RARELY(!c))
-		return wait ? chan_wait_for_nothing(PARK_SEND, deadline) : -EAGAIN;
-	if (CHAN_RARELY(!value) && c->element)
-		return -EINVAL;
-	chan_lock(c);
-	length = c->length;
 	if (c->receivers.first || c->closed || length >= c->capacity || c->words > CHAN_WORDS)
 		return send_slowly(c, value, wait, deadline);
 	at = c->head + length;
@@ -189,6 +187,23 @@ CHAN_INLINE int do_send(perch_chan_t *c, const void *value, bool wait, uint64_t 
 	chan_copy_words(chan_slot(c, at), value, c->words);
 	chan_unlock(c);
 	return 0;
+}
+
+CHAN_APART int send_contended(perch_chan_t *c, const void *value, bool wait, uint64_t deadline)
+{
+	chan_lock_slowly(c);
+	return send_locked(c, value, wait, deadline);
+}
+
+CHAN_INLINE int do_send(perch_chan_t *c, const void *value, bool wait, uint64_t deadline)
+{
+	if (CHAN_RARELY(!c))
+		return wait ? chan_wait_for_nothing(PARK_SEND, deadline) : -EAGAIN;
+	if (CHAN_RARELY(!value) && c->element)
+		return -EINVAL;
+	if (CHAN_RARELY(!chan_lock_at_once(c)))
+		return send_contended(c, value, wait, deadline);
+	return send_locked(c, value, wait, deadline);
 }
 
 int perch_chan_send(perch_chan_t *c, const void *value)
@@ -226,14 +241,10 @@ CHAN_APART int receive_slowly(perch_chan_t *c, void *value, bool wait, uint64_t 
 	return r;
 }
 
-CHAN_INLINE int do_receive(perch_chan_t *c, void *value, bool wait, uint64_t deadline)
+CHAN_INLINE int receive_locked(perch_chan_t *c, void *value, bool wait, uint64_t deadline)
 {
-	size_t at, length;
+	size_t at, length = c->length;
 
-	if (CHAN_RARELY(!c))
-		return wait ? chan_wait_for_nothing(PARK_RECEIVE, deadline) : -EAGAIN;
-	chan_lock(c);
-	length = c->length;
 	if (c->senders.first || !length || c->words > CHAN_WORDS)
 		return receive_slowly(c, value, wait, deadline);
 	at = c->head;
@@ -243,6 +254,21 @@ CHAN_INLINE int do_receive(perch_chan_t *c, void *value, bool wait, uint64_t dea
 		chan_copy_words(value, chan_slot(c, at), c->words);
 	chan_unlock(c);
 	return 1;
+}
+
+CHAN_APART int receive_contended(perch_chan_t *c, void *value, bool wait, uint64_t deadline)
+{
+	chan_lock_slowly(c);
+	return receive_locked(c, value, wait, deadline);
+}
+
+CHAN_INLINE int do_receive(perch_chan_t *c, void *value, bool wait, uint64_t deadline)
+{
+	if (CHAN_RARELY(!c))
+		return wait ? chan_wait_for_nothing(PARK_RECEIVE, deadline) : -EAGAIN;
+	if (CHAN_RARELY(!chan_lock_at_once(c)))
+		return receive_contended(c, value, wait, deadline);
+	return receive_locked(c, value, wait, deadline);
 }
 
 int perch_chan_recv(perch_chan_t *c, void *value)

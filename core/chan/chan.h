@@ -79,11 +79,22 @@ struct chan_deal {
 #define CHAN_INLINE static inline __attribute__((always_inline))
 #define CHAN_RARELY(x) __builtin_expect(!!(x), 0)
 
-CHAN_INLINE void chan_lock(perch_chan_t *c)
+CHAN_INLINE bool chan_lock_at_once(perch_chan_t *c)
 {
 	/* the other line, while the lock's is on its way from another CPU */
 	__builtin_prefetch(&c->element, 1);
-	waitq_lock(&c->receivers);
+	return waitq_lock_at_once(&c->receivers);
+}
+
+CHAN_INLINE void chan_lock_slowly(perch_chan_t *c)
+{
+	waitq_lock_slowly(&c->receivers);
+}
+
+CHAN_INLINE void chan_lock(perch_chan_t *c)
+{
+	if (CHAN_RARELY(!chan_lock_at_once(c)))
+		chan_lock_slowly(c);
 }
 
 CHAN_INLINE void chan_unlock(perch_chan_t *c)

@@ -21,6 +21,8 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "core/sched/waitq_turn.h"
+
 #define FEW 16
 
 /* A case that has a channel. */
@@ -223,9 +225,10 @@ static void leave(const struct selection *s, const struct waiter *claimed)
 	}
 }
 
-/* All locks are held; they are free afterwards. */
-static int wait_for_one(struct selection *s, uint64_t deadline)
+/* All locks are held; they are free afterwards. Apart, as it is not the last thing that all callers do. */
+static __attribute__((noinline)) int wait_for_one(struct selection *s, uint64_t deadline)
 {
+	const void *left;
 	struct wait wait;
 	int r = chan_may_wait();
 
@@ -241,12 +244,13 @@ static int wait_for_one(struct selection *s, uint64_t deadline)
 
 		chan_append(k->chan, queue_of(k), &s->waiters[s->places[i].at], &wait, k->value);
 	}
-	r = wait_sleep(&wait, PARK_SELECT, s->cases, deadline, unlock_all, s);
+	r = wait_sleep_turn(&wait, PARK_SELECT, s->cases, deadline, unlock_all, s, &left);
 	leave(s, wait.by);
-	if (!wait.by)
-		return r;
-	s->cases[wait.by - s->waiters].result = r;
-	return (int)(wait.by - s->waiters);
+	if (wait.by) {
+		s->cases[wait.by - s->waiters].result = r;
+		r = (int)(wait.by - s->waiters);
+	}
+	return switch_return(left, r);
 }
 
 static int select_in(struct selection *s, size_t n, bool wait, uint64_t deadline)

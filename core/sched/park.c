@@ -30,7 +30,7 @@ static void park_commit(void *arg)
 }
 
 /* Until unparked, or, when there is one, until the deadline. */
-static void park_foreign(struct thread *t, uint64_t deadline)
+static void sleep_foreign(struct thread *t, uint64_t deadline)
 {
 	struct timespec at = clock_timespec(deadline);
 	uint32_t expected = PARK_EMPTY, asleep = PARK_PARKED;
@@ -50,15 +50,6 @@ static void park_foreign(struct thread *t, uint64_t deadline)
 	__atomic_exchange_n(&t->park, PARK_EMPTY, __ATOMIC_ACQUIRE); /* as in park_commit() */
 }
 
-/* What a dump shows of it. */
-static inline void note_wait(struct worker *w, struct thread *t, enum park_reason reason, const void *wait_for)
-{
-	__atomic_store_n(&t->wait_for, wait_for, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->since, w->now_ms, __ATOMIC_RELAXED);
-	__atomic_store_n(&t->reason, (uint8_t)reason, __ATOMIC_RELAXED);
-	stat_add(&w->stats.parks, 1);
-}
-
 void park(enum park_reason reason, const void *wait_for)
 {
 	struct thread *t = sched_self();
@@ -68,7 +59,7 @@ void park(enum park_reason reason, const void *wait_for)
 
 	if (t->flags & THREAD_FOREIGN) {
 		foreign_waits(t, reason, wait_for);
-		park_foreign(t, CLOCK_NEVER);
+		sleep_foreign(t, CLOCK_NEVER);
 		foreign_waits(t, PARK_NONE, NULL);
 		return;
 	}
@@ -122,29 +113,23 @@ bool park_foreign_until(switch_hook unlock, void *arg, uint64_t deadline)
 
 	unlock(arg);
 	while (!(woken = __atomic_load_n(&t->woken, __ATOMIC_ACQUIRE)) && clock_before(deadline))
-		park_foreign(t, deadline);
+		sleep_foreign(t, deadline);
 	if (woken)
 		__atomic_store_n(&t->woken, 0, __ATOMIC_RELAXED);
 	errno = saved;
 	return woken;
 }
 
+void park_foreign(struct thread *t, enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg)
+{
+	foreign_waits(t, reason, wait_for);
+	park_foreign_until(unlock, arg, CLOCK_NEVER);
+	foreign_waits(t, PARK_NONE, NULL);
+}
+
 void park_with(enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg)
 {
-	struct thread *t = sched_self(), *next;
-	struct worker *w;
-
-	if (t->flags & THREAD_FOREIGN) {
-		foreign_waits(t, reason, wait_for);
-		park_foreign_until(unlock, arg, CLOCK_NEVER);
-		foreign_waits(t, PARK_NONE, NULL);
-		return;
-	}
-	w = worker_self();
-	note_wait(w, t, reason, wait_for);
-	next = next_quick(w);
-	inject();
-	switch_to(w, t, next, unlock, arg);
+	park_turn(sched_self(), reason, wait_for, unlock, arg);
 }
 
 void wake_last(struct thread *t)

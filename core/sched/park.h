@@ -59,6 +59,7 @@ void unpark(struct thread *t);
 void park_with(enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg);
 /* The same with an end: false when `deadline` (clock_ns) came first, which only
  * foreign pthreads do by themselves; a thread needs somebody who wakes it. */
+void park_foreign(struct thread *t, enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg);
 bool park_foreign_until(switch_hook unlock, void *arg, uint64_t deadline);
 void wake_foreign(struct thread *t);
 
@@ -81,7 +82,7 @@ static inline __attribute__((always_inline)) void note_waker(void)
 }
 
 /* Wake who sleeps in park_with(). Once for each. It may end at once. */
-static inline void wake(struct thread *t)
+static inline __attribute__((always_inline)) void wake(struct thread *t)
 {
 	inject();
 	if (__builtin_expect(t->flags & THREAD_FOREIGN, 0)) {

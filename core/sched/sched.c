@@ -579,8 +579,7 @@ int sched_yield_now(void)
 	}
 	stat_add(&w->stats.yields, 1);
 	inject();
-	switch_to(w, t, next, yield_commit, t);
-	return 0;
+	return switch_return(switch_to(w, t, next, yield_commit, t), 0);
 }
 
 /* ---- a worker's life ---- */

@@ -9,9 +9,11 @@
 #include <perch/task.h>
 
 #include "core/sched/idle.h"
+#include "core/sched/park.h"
 #include "core/sched/sched.h"
 #include "core/thread/fibre.h"
 #include "core/thread/stack.h"
+#include "rseq/inject.h"
 
 #define TURN_INLINE static inline __attribute__((always_inline))
 
@@ -64,14 +66,43 @@ TURN_INLINE struct thread *next_quick(struct worker *w)
 	return &w->base;
 }
 
-TURN_INLINE void switch_to(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
+/* The result is for switch_return(). */
+TURN_INLINE const void *switch_to(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
 {
+	const void *left;
+
 	stat_add(&w->stats.switches, 1);
 	w->current = to;
 	perch_stack_limit = stack_limit(to->stack, to->stack_class);
 	fibre_leave(from->stack, to->stack, w, false);
-	switch_stack(&from->sp, to->sp, hook, arg);
+	left = switch_stack(&from->sp, to->sp, hook, arg);
 	fibre_arrive(from->stack);
+	return left;
+}
+
+/* What a dump shows of it. */
+TURN_INLINE void note_wait(struct worker *w, struct thread *t, enum park_reason reason, const void *wait_for)
+{
+	__atomic_store_n(&t->wait_for, wait_for, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->since, w->now_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->reason, (uint8_t)reason, __ATOMIC_RELAXED);
+	stat_add(&w->stats.parks, 1);
+}
+
+/* park_with() (park.h) of `t`, which is sched_self(), in the caller's own frame; the result is for switch_return(). */
+TURN_INLINE const void *park_turn(struct thread *t, enum park_reason reason, const void *wait_for, switch_hook unlock,
+				  void *arg)
+{
+	struct worker *w;
+
+	if (__builtin_expect(t->flags & THREAD_FOREIGN, 0)) {
+		park_foreign(t, reason, wait_for, unlock, arg);
+		return __builtin_return_address(0); /* nobody left */
+	}
+	w = worker_self();
+	note_wait(w, t, reason, wait_for);
+	inject();
+	return switch_to(w, t, next_quick(w), unlock, arg);
 }
 
 #endif

@@ -105,17 +105,3 @@ int waitq_sleep(perch_waitq_t *q, struct waiter *w, enum park_reason reason, con
 	}
 	return r;
 }
-
-static void unlock_queue(void *arg)
-{
-	waitq_unlock(arg);
-}
-
-int waitq_wait(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason, const void *wait_for,
-	       uint64_t deadline)
-{
-	wait_begin(wait, deadline != CLOCK_NEVER);
-	w->wait = wait;
-	waitq_append(q, w);
-	return waitq_sleep(q, w, reason, wait_for, deadline, unlock_queue, q);
-}

@@ -17,7 +17,7 @@
  * A wait that was ended from another side leaves its waiter in the queue: claim
  * passes over it, and the waiter takes it out before it returns.
  *
- * Ordering: what was done before waitq_wake() is visible after waitq_wait().
+ * Ordering: what was done before waitq_wake() is visible after waitq_sleep().
  * Progress: the lock is held for a few instructions; only pthreads that the
  * kernel preempted in them make others wait.
  */
@@ -59,6 +59,17 @@ struct waiter {
 static inline void waitq_lock(perch_waitq_t *q)
 {
 	bias_lock((struct bias_lock *)q->lock);
+}
+
+/* The same in two parts: at once, without a call; or, if that is false, slowly. */
+static inline bool waitq_lock_at_once(perch_waitq_t *q)
+{
+	return bias_take((struct bias_lock *)q->lock);
+}
+
+static inline void waitq_lock_slowly(perch_waitq_t *q)
+{
+	bias_lock_slow((struct bias_lock *)q->lock);
 }
 
 static inline void waitq_unlock(perch_waitq_t *q)
@@ -119,6 +130,19 @@ static inline void waitq_remove(perch_waitq_t *q, struct waiter *w)
 	w->queued = false;
 }
 
+/* The first, of a queue that has one. */
+static inline void waitq_remove_first(perch_waitq_t *q, struct waiter *w)
+{
+	struct waiter *next = w->next;
+
+	waitq_set_first(q, next);
+	if (next)
+		next->prev = NULL;
+	else
+		q->last = NULL;
+	w->queued = false;
+}
+
 /* Make this wait ours to end. False: another side did. Needs no lock by itself. */
 static inline bool wait_claim(struct wait *wait, struct waiter *by)
 {
@@ -137,7 +161,7 @@ static inline struct waiter *waitq_claim(perch_waitq_t *q)
 	struct waiter *w;
 
 	while ((w = q->first)) {
-		waitq_remove(q, w);
+		waitq_remove_first(q, w);
 		if (wait_claim(w->wait, w))
 			return w;
 	}
@@ -145,7 +169,7 @@ static inline struct waiter *waitq_claim(perch_waitq_t *q)
 }
 
 /* Wake the claimed waiter, with a result. It may be gone at once. */
-static inline void waitq_wake(struct waiter *w, int result)
+static inline __attribute__((always_inline)) void waitq_wake(struct waiter *w, int result)
 {
 	struct wait *wait = w->wait;
 
@@ -161,20 +185,15 @@ static inline bool waitq_seems_empty(const perch_waitq_t *q)
 }
 
 /*
- * waitq_wait - wait in this queue until claimed and woken, or until the deadline.
+ * waitq_sleep - wait in this queue until claimed and woken, or until the deadline.
  * @q: locked; unlocked on return
- * @w: to be put at its end; data is set, the rest is not
- * @wait: not initialised
+ * @w: in the queue; its wait is begun (wait_begin())
  * @wait_for: the object, for dumps
  * @deadline: clock_ns, or CLOCK_NEVER
+ * @unlock: lets go of the queue's lock, among other things; called with @arg
  *
  * Returns the result given to waitq_wake(), or -ETIMEDOUT. May switch threads.
  */
-int waitq_wait(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason, const void *wait_for,
-	       uint64_t deadline);
-
-/* The same for a waiter that is in the queue already, its wait begun
- * (wait_begin()); unlock(arg) lets go of the queue's lock, among other things. */
 int waitq_sleep(perch_waitq_t *q, struct waiter *w, enum park_reason reason, const void *wait_for, uint64_t deadline,
 		void (*unlock)(void *), void *arg);
 

@@ -12,6 +12,7 @@
  * Ordering: what any did before it came is visible to all afterwards. Progress:
  * a round ends in the call that completes it.
  */
+#include "core/sched/waitq_turn.h"
 #include "core/sync/object.h"
 
 static int check(const perch_barrier_t *b)
@@ -42,6 +43,7 @@ int perch_barrier_wait(perch_barrier_t *b)
 	struct claimed c;
 	struct waiter w;
 	struct wait wait;
+	const void *left;
 	int r = check(b);
 
 	if (r)
@@ -54,7 +56,8 @@ int perch_barrier_wait(perch_barrier_t *b)
 			return r;
 		}
 		b->here++;
-		return waitq_wait(&b->queue, &w, &wait, PARK_BARRIER, b, CLOCK_NEVER);
+		r = waitq_wait_turn(&b->queue, &w, &wait, PARK_BARRIER, b, CLOCK_NEVER, &left);
+		return switch_return(left, r);
 	}
 	b->here = 0;
 	c = claim_all(&b->queue);

@@ -32,6 +32,7 @@
  * Ordering: as the mutex's. Progress: as waitq.h's; signal and broadcast do not
  * take the lock when nobody waits.
  */
+#include "core/sched/waitq_turn.h"
 #include "core/sync/mutex.h"
 
 #include "rseq/inject.h"
@@ -115,6 +116,7 @@ static int wait_until(perch_cond_t *c, perch_mutex_t *m, uint64_t deadline)
 	struct waiter w = {.data = m};
 	struct wait wait;
 	uint32_t depth;
+	const void *left;
 	int r = mutex_check_owner(m);
 
 	if (r)
@@ -123,18 +125,21 @@ static int wait_until(perch_cond_t *c, perch_mutex_t *m, uint64_t deadline)
 	if (sched_check() == -EPERM)
 		return -EPERM;
 	depth = mutex_disown(m);
-	wait_begin(&wait, deadline != CLOCK_NEVER);
+	if (deadline == CLOCK_NEVER)
+		wait_begin_turn(&wait);
+	else
+		wait_begin(&wait, true);
 	w.wait = &wait;
 	waitq_lock(&c->queue);
 	waitq_append(&c->queue, &w);
-	r = waitq_sleep(&c->queue, &w, PARK_COND, c, deadline, let_go, &l);
+	r = waitq_sleep_turn(&c->queue, &w, PARK_COND, c, deadline, let_go, &l, &left);
 	if (r != MUTEX_YOURS) {
 		wait.result = MUTEX_YOURS; /* no longer to be given it so */
 		mutex_wait(m, CLOCK_NEVER, r == MUTEX_TRY ? MUTEX_TRY : MUTEX_AGAIN);
 	}
 	forget_heir(m, &wait);
 	mutex_own(m, depth);
-	return r < 0 ? r : 0;
+	return switch_return(left, r < 0 ? r : 0);
 }
 
 int perch_cond_wait(perch_cond_t *c, perch_mutex_t *m)

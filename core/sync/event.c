@@ -13,6 +13,7 @@
  * Ordering: what was done before set is visible after wait. Progress: waiting
  * for what is set is one load.
  */
+#include "core/sched/waitq_turn.h"
 #include "core/sync/object.h"
 
 static int check(const perch_event_t *e)
@@ -72,6 +73,7 @@ static int wait_until(perch_event_t *e, uint64_t deadline)
 {
 	struct waiter w;
 	struct wait wait;
+	const void *left;
 	int r = check(e);
 
 	if (r || is_set(e))
@@ -84,7 +86,8 @@ static int wait_until(perch_event_t *e, uint64_t deadline)
 		waitq_unlock(&e->queue);
 		return 0;
 	}
-	return waitq_wait(&e->queue, &w, &wait, PARK_EVENT, e, deadline);
+	r = waitq_wait_turn(&e->queue, &w, &wait, PARK_EVENT, e, deadline, &left);
+	return switch_return(left, r);
 }
 
 int perch_event_wait(perch_event_t *e)

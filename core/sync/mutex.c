@@ -38,6 +38,7 @@
  */
 #include "core/sync/mutex.h"
 
+#include "core/sched/waitq_turn.h"
 #include "rseq/bias.h"
 #include "rseq/inject.h"
 #include "rseq/section_lock.h"
@@ -167,11 +168,6 @@ static bool owner_may_run(void)
 				  !__atomic_load_n(&sched.crowded, __ATOMIC_RELAXED));
 }
 
-static void unlock_queue(void *arg)
-{
-	waitq_unlock(arg);
-}
-
 /*
  * Under the queue's lock: the mutex is locked, somebody will see to us. False:
  * it is not. give_up: only clear WOKEN, if we are the one for whom it is set.
@@ -190,7 +186,7 @@ static bool announce(perch_mutex_t *m, bool woken, bool give_up)
 	return true;
 }
 
-int mutex_wait(perch_mutex_t *m, uint64_t deadline, int told)
+TURN_INLINE int wait_turn(perch_mutex_t *m, uint64_t deadline, int told, const void **left)
 {
 	unsigned spins = told == MUTEX_AGAIN && owner_may_run() ? SPINS : 0;
 	struct waiter w = {.data = NULL};
@@ -229,17 +225,27 @@ int mutex_wait(perch_mutex_t *m, uint64_t deadline, int told)
 			waitq_unlock(&m->queue);
 			return r;
 		}
-		wait_begin(&wait, deadline != CLOCK_NEVER);
+		if (deadline == CLOCK_NEVER)
+			wait_begin_turn(&wait);
+		else
+			wait_begin(&wait, true);
 		w.wait = &wait;
 		if (woken)
 			waitq_prepend(&m->queue, &w);
 		else
 			waitq_append(&m->queue, &w);
-		told = waitq_sleep(&m->queue, &w, PARK_MUTEX, m, deadline, unlock_queue, &m->queue);
+		told = waitq_sleep_turn(&m->queue, &w, PARK_MUTEX, m, deadline, waitq_unlock_turn, &m->queue, left);
 		if (told < 0)
 			return told;
 	}
 	return 0;
+}
+
+int mutex_wait(perch_mutex_t *m, uint64_t deadline, int told)
+{
+	const void *left;
+
+	return wait_turn(m, deadline, told, &left);
 }
 
 /* The first that has not timed out. */
@@ -372,6 +378,7 @@ static int lock_again(perch_mutex_t *m)
 /* Whatever does not go through at once. */
 static __attribute__((noinline)) int lock_slow(perch_mutex_t *m, uint64_t deadline, bool wait)
 {
+	const void *left = __builtin_return_address(0);
 	int r = mutex_check(m);
 
 	if (r)
@@ -379,10 +386,10 @@ static __attribute__((noinline)) int lock_slow(perch_mutex_t *m, uint64_t deadli
 	if (m->kind != PERCH_MUTEX_PLAIN && owned_by(m, sched_self()))
 		return lock_again(m);
 	if (!take(m))
-		r = wait ? mutex_wait(m, deadline, MUTEX_AGAIN) : -EBUSY;
+		r = wait ? wait_turn(m, deadline, MUTEX_AGAIN, &left) : -EBUSY;
 	if (!r)
 		mutex_own(m, 1);
-	return r;
+	return switch_return(left, r);
 }
 
 static inline bool plain(const perch_mutex_t *m)

@@ -12,6 +12,7 @@
  * Ordering: what fn did is visible after every call. Progress: one load when it
  * is done.
  */
+#include "core/sched/waitq_turn.h"
 #include "core/sync/object.h"
 
 enum { NEW = 0, RUNNING, DONE };
@@ -21,6 +22,7 @@ int perch_once(perch_once_t *o, void (*fn)(void))
 	struct claimed c;
 	struct waiter w;
 	struct wait wait;
+	const void *left;
 	int r = 0;
 
 	if (!o || !waitq_is(&o->queue, PERCH_ONCE_MAGIC) || !fn)
@@ -30,8 +32,10 @@ int perch_once(perch_once_t *o, void (*fn)(void))
 	waitq_lock(&o->queue);
 	if (o->state == RUNNING) {
 		r = object_may_wait(CLOCK_NEVER);
-		if (!r)
-			return waitq_wait(&o->queue, &w, &wait, PARK_ONCE, o, CLOCK_NEVER);
+		if (!r) {
+			r = waitq_wait_turn(&o->queue, &w, &wait, PARK_ONCE, o, CLOCK_NEVER, &left);
+			return switch_return(left, r);
+		}
 	}
 	if (o->state != NEW) {
 		waitq_unlock(&o->queue);

@@ -24,6 +24,7 @@
  * readers who share; whoever reads again while it has the lock may wait for a
  * writer who waits for it.
  */
+#include "core/sched/waitq_turn.h"
 #include "core/sync/object.h"
 #include "rseq/inject.h"
 
@@ -105,6 +106,7 @@ static int lock_slow(perch_rwlock_t *l, void *mode, uint64_t deadline)
 	struct waiter w = {.data = mode};
 	struct claimed c;
 	struct wait wait;
+	const void *left;
 	uint64_t word;
 	int r = object_may_wait(deadline);
 
@@ -117,7 +119,7 @@ static int lock_slow(perch_rwlock_t *l, void *mode, uint64_t deadline)
 			return 0;
 		}
 	} while (!change(l, &word, word | WAITERS));
-	r = waitq_wait(&l->queue, &w, &wait, mode == READS ? PARK_RDLOCK : PARK_WRLOCK, l, deadline);
+	r = waitq_wait_turn(&l->queue, &w, &wait, mode == READS ? PARK_RDLOCK : PARK_WRLOCK, l, deadline, &left);
 	if (r == -ETIMEDOUT) {
 		/* those behind us may have waited for us alone */
 		waitq_lock(&l->queue);
@@ -125,7 +127,7 @@ static int lock_slow(perch_rwlock_t *l, void *mode, uint64_t deadline)
 		waitq_unlock(&l->queue);
 		wake_claimed(c, 0);
 	}
-	return r;
+	return switch_return(left, r);
 }
 
 static inline int lock_until(perch_rwlock_t *l, void *mode, uint64_t deadline)

@@ -16,6 +16,7 @@
  * Ordering: a post is visible after the wait that took its permit. Progress:
  * first come, first served among those who wait.
  */
+#include "core/sched/waitq_turn.h"
 #include "core/sync/object.h"
 #include "rseq/inject.h"
 
@@ -66,6 +67,7 @@ static int wait_until(perch_sem_t *s, uint64_t deadline)
 {
 	struct waiter w;
 	struct wait wait;
+	const void *left;
 	uint64_t word;
 	int r = check(s);
 
@@ -81,7 +83,8 @@ static int wait_until(perch_sem_t *s, uint64_t deadline)
 			return 0;
 		}
 	} while (!change(s, &word, word | WAITERS));
-	return waitq_wait(&s->queue, &w, &wait, PARK_SEM, s, deadline);
+	r = waitq_wait_turn(&s->queue, &w, &wait, PARK_SEM, s, deadline, &left);
+	return switch_return(left, r);
 }
 
 int perch_sem_wait(perch_sem_t *s)

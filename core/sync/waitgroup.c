@@ -11,6 +11,7 @@
  * while it is set takes the lock first, and everybody in the queue then is one
  * who came before that zero.
  */
+#include "core/sched/waitq_turn.h"
 #include "core/sync/object.h"
 #include "rseq/inject.h"
 
@@ -88,6 +89,7 @@ static int wait_until(perch_waitgroup_t *wg, uint64_t deadline)
 {
 	struct waiter w;
 	struct wait wait;
+	const void *left;
 	uint64_t word;
 	int r = check(wg);
 
@@ -108,7 +110,8 @@ static int wait_until(perch_waitgroup_t *wg, uint64_t deadline)
 		}
 	} while (!__atomic_compare_exchange_n(&wg->word, &word, word | WAITERS, false, __ATOMIC_ACQ_REL,
 					      __ATOMIC_ACQUIRE));
-	return waitq_wait(&wg->queue, &w, &wait, PARK_WAITGROUP, wg, deadline);
+	r = waitq_wait_turn(&wg->queue, &w, &wait, PARK_WAITGROUP, wg, deadline, &left);
+	return switch_return(left, r);
 }
 
 int perch_waitgroup_wait(perch_waitgroup_t *wg)

@@ -85,7 +85,7 @@ static inline bool stack_fits(const struct stack *s, unsigned class)
  * the header, which may not be in the cache. 0 for a worker's own stack. */
 static inline uintptr_t stack_limit(const struct stack *s, unsigned class)
 {
-	return s ? (uintptr_t)s - stack_class_size(class) / 4 * 3 : 0;
+	return s ? (uintptr_t)s - ((size_t)3 << (class + STACK_SHIFT_MIN - 2)) : 0;
 }
 
 /* Where execution starts on it: aligned as the ABI wants at a call. */

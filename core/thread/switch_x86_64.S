@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a new stack begins. The stack pointer is the 16-aligned top; rax and
+ * Where a new stack begins, and how a call returns after a switch.
+ *
+ * perch_switch_enter: the stack pointer is the 16-aligned top; rax and
  * rdx are the hook and its argument (switch.h). A frame with no return address
  * and no frame pointer ends every backtrace here.
  */
@@ -19,4 +21,19 @@ perch_switch_enter:
 	ud2
 	.cfi_endproc
 	.size perch_switch_enter, . - perch_switch_enter
+
+/* To where the caller was to return, by a jump: switch_return() says why. */
+	.globl perch_switch_return
+	.hidden perch_switch_return
+	.type perch_switch_return, @function
+perch_switch_return:
+	.cfi_startproc
+	endbr64
+	movl %edi, %eax
+	popq %rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register rip, rcx
+	jmp *%rcx
+	.cfi_endproc
+	.size perch_switch_return, . - perch_switch_return
 	.section .note.GNU-stack, "", @progbits

@@ -14,6 +14,7 @@
 #include "core/sched/park.h"
 #include "core/sched/sched.h"
 #include "core/sched/timers.h"
+#include "core/sched/turn.h"
 
 struct nap {
 	struct thread *thread;
@@ -55,8 +56,7 @@ static int sleep_until(uint64_t until)
 	nap.thread = sched_self();
 	nap.until = until;
 	timer_init(&nap.timer, nap_ends);
-	park_with(PARK_SLEEP, NULL, nap_begins, &nap);
-	return 0;
+	return switch_return(park_turn(nap.thread, PARK_SLEEP, NULL, nap_begins, &nap), 0);
 }
 
 int perch_sleep(uint64_t ns)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waitq_turn.h - the waits of waitq.h in the caller's own frame, for calls of which
+ * they are the last thing: between the program and the switch there is one return
+ * then, by switch_return(*left, ...). What waits until a deadline goes by waitq.c: its
+ * timer costs more than some returns.
+ */
+#ifndef PERCH_SCHED_WAITQ_TURN_H
+#define PERCH_SCHED_WAITQ_TURN_H
+
+#include "core/sched/turn.h"
+#include "core/sched/waitq.h"
+
+/* As wait_begin(), for ever: one queue, no timer. */
+TURN_INLINE void wait_begin_turn(struct wait *wait)
+{
+	wait->thread = sched_self();
+	wait->many = false;
+}
+
+TURN_INLINE int wait_sleep_turn(struct wait *wait, enum park_reason reason, const void *wait_for, uint64_t deadline,
+				void (*unlock)(void *), void *arg, const void **left)
+{
+	*left = __builtin_return_address(0);
+	if (deadline != CLOCK_NEVER)
+		return wait_sleep(wait, reason, wait_for, deadline, unlock, arg);
+	*left = park_turn(wait->thread, reason, wait_for, unlock, arg);
+	return wait->result;
+}
+
+TURN_INLINE int waitq_sleep_turn(perch_waitq_t *q, struct waiter *w, enum park_reason reason, const void *wait_for,
+				 uint64_t deadline, void (*unlock)(void *), void *arg, const void **left)
+{
+	*left = __builtin_return_address(0);
+	if (deadline != CLOCK_NEVER)
+		return waitq_sleep(q, w, reason, wait_for, deadline, unlock, arg);
+	*left = park_turn(w->wait->thread, reason, wait_for, unlock, arg);
+	return w->wait->result;
+}
+
+static inline void waitq_unlock_turn(void *q)
+{
+	waitq_unlock(q);
+}
+
+/* Neither `w` nor `wait` is in use before, but for w->data. */
+TURN_INLINE int waitq_wait_turn(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason,
+				const void *wait_for, uint64_t deadline, const void **left)
+{
+	if (deadline == CLOCK_NEVER)
+		wait_begin_turn(wait);
+	else
+		wait_begin(wait, true);
+	w->wait = wait;
+	waitq_append(q, w);
+	return waitq_sleep_turn(q, w, reason, wait_for, deadline, waitq_unlock_turn, q, left);
+}
+
+#endif
