@@ -285,11 +285,33 @@ static __attribute__((noinline)) void *run_inline(struct worker *w, struct threa
 #define JOIN_INLINE 0
 #endif
 
+/* It has ended, and is the caller's to free. */
+static inline int take_result(struct thread *t, void **result)
+{
+	int r = 0;
+
+	if (t->flags & THREAD_NEVER_RAN)
+		r = -ENOMEM;
+	else if (result)
+		*result = t->arg;
+	thread_free(t);
+	return r;
+}
+
+static __attribute__((noinline)) int join_waiting(struct thread *t, const struct thread *self, void **result)
+{
+	int jump = 0;
+
+	/* when it is no longer us, it is TAKEN, for us */
+	while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
+		jump = park(PARK_JOIN, t);
+	return switch_return_as_told(jump, take_result(t, result));
+}
+
 int perch_join(perch_t handle, void **result)
 {
 	struct thread *t, *self;
 	uintptr_t joiner;
-	int r = 0;
 
 	if (__builtin_expect(!sched_up(), 0))
 		return sched_check();
@@ -320,25 +342,15 @@ int perch_join(perch_t handle, void **result)
 		}
 #endif
 		if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE)) {
-			/* when it is no longer us, it is TAKEN, for us */
-			while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
-				park(PARK_JOIN, t);
-			goto ended;
-		}
+						__ATOMIC_ACQUIRE))
+			return join_waiting(t, self, result);
 		if (joiner != JOIN_ENDED)
 			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL; /* joined or detached meanwhile */
 	}
 	/* of two that find it ended, one frees it */
 	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return -ESRCH;
-ended:
-	if (t->flags & THREAD_NEVER_RAN)
-		r = -ENOMEM;
-	else if (result)
-		*result = t->arg;
-	thread_free(t);
-	return r;
+	return take_result(t, result);
 }
 
 int perch_detach(perch_t handle)

@@ -104,7 +104,7 @@ CHAN_INLINE int wait_for_ever(perch_chan_t *c, perch_waitq_t *q, void *value, en
 	wait.thread = sched_self();
 	wait.many = false;
 	chan_append(c, q, &w, &wait, value);
-	left = park_turn(wait.thread, reason, c, unlock, c);
+	left = park_with(wait.thread, reason, c, unlock, c);
 	return switch_return(left, wait.result);
 }
 

@@ -2,8 +2,8 @@
 /*
  * sys.h - system calls that return a count or -errno, and leave errno alone. Each
  * is a function that is not inlined: errno's address must not be kept across a
- * switch to another pthread. libc's calls, not bare ones: the thread sanitizer
- * knows what they order.
+ * switch to another pthread. Most are libc's calls, not bare ones: the thread
+ * sanitizer knows what they order.
  */
 #ifndef PERCH_IO_SYS_H
 #define PERCH_IO_SYS_H

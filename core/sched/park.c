@@ -50,7 +50,7 @@ static void sleep_foreign(struct thread *t, uint64_t deadline)
 	__atomic_exchange_n(&t->park, PARK_EMPTY, __ATOMIC_ACQUIRE); /* as in park_commit() */
 }
 
-void park(enum park_reason reason, const void *wait_for)
+int park(enum park_reason reason, const void *wait_for)
 {
 	struct thread *t = sched_self();
 	uint32_t expected = PARK_NOTIFIED;
@@ -61,16 +61,16 @@ void park(enum park_reason reason, const void *wait_for)
 		foreign_waits(t, reason, wait_for);
 		sleep_foreign(t, CLOCK_NEVER);
 		foreign_waits(t, PARK_NONE, NULL);
-		return;
+		return 0;
 	}
 	if (__atomic_load_n(&t->park, __ATOMIC_RELAXED) == PARK_NOTIFIED &&
 	    __atomic_compare_exchange_n(&t->park, &expected, PARK_EMPTY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-		return;
+		return 0;
 	w = worker_self();
 	note_wait(w, t, reason, wait_for);
 	next = sched_next(w);
 	inject();
-	sched_switch(w, t, next ? next : &w->base, park_commit, t);
+	return switch_return_and_tell(switch_to(w, t, next ? next : &w->base, park_commit, t));
 }
 
 void unpark(struct thread *t)
@@ -125,11 +125,6 @@ void park_foreign(struct thread *t, enum park_reason reason, const void *wait_fo
 	foreign_waits(t, reason, wait_for);
 	park_foreign_until(unlock, arg, CLOCK_NEVER);
 	foreign_waits(t, PARK_NONE, NULL);
-}
-
-void park_with(enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg)
-{
-	park_turn(sched_self(), reason, wait_for, unlock, arg);
 }
 
 void wake_last(struct thread *t)

@@ -44,22 +44,17 @@
 #include "core/thread/thread.h"
 #include "rseq/inject.h"
 
-/* Sleep until unparked. Works on any pthread. May switch threads. */
-void park(enum park_reason reason, const void *wait_for);
+/* Sleep until unparked. Works on any pthread. May switch threads. The result is for switch_return_as_told(). */
+int park(enum park_reason reason, const void *wait_for);
 
 /* Wake it, or let its next park return at once. From any pthread. `t` may end
  * as soon as this has taken effect; the caller must not touch it afterwards. */
 void unpark(struct thread *t);
 
-/*
- * Sleep until wake(). unlock(arg) is called when the stack has been left (by a
- * foreign pthread: before it sleeps); it must not switch threads. wait_for is
- * what a dump shows. May switch threads.
- */
-void park_with(enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg);
+/* What a foreign pthread does in park_with() (turn.h). */
+void park_foreign(struct thread *t, enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg);
 /* The same with an end: false when `deadline` (clock_ns) came first, which only
  * foreign pthreads do by themselves; a thread needs somebody who wakes it. */
-void park_foreign(struct thread *t, enum park_reason reason, const void *wait_for, switch_hook unlock, void *arg);
 bool park_foreign_until(switch_hook unlock, void *arg, uint64_t deadline);
 void wake_foreign(struct thread *t);
 

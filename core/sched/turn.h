@@ -89,8 +89,16 @@ TURN_INLINE void note_wait(struct worker *w, struct thread *t, enum park_reason 
 	stat_add(&w->stats.parks, 1);
 }
 
-/* park_with() (park.h) of `t`, which is sched_self(), in the caller's own frame; the result is for switch_return(). */
-TURN_INLINE const void *park_turn(struct thread *t, enum park_reason reason, const void *wait_for, switch_hook unlock,
+/*
+ * park_with (park.h) - sleep until wake(), in the caller's own frame.
+ * @t: sched_self()
+ * @wait_for: what a dump shows
+ * @unlock: called with @arg when the stack has been left (by a foreign pthread: before
+ *          it sleeps); it must not switch threads
+ *
+ * The result is for switch_return(). May switch threads.
+ */
+TURN_INLINE const void *park_with(struct thread *t, enum park_reason reason, const void *wait_for, switch_hook unlock,
 				  void *arg)
 {
 	struct worker *w;

@@ -5,6 +5,7 @@
 
 #include "core/sched/foreign.h"
 #include "core/sched/sched.h"
+#include "core/sched/turn.h"
 #include "rseq/inject.h"
 
 /* The timer of a wait has fired; in the scheduler. */
@@ -72,10 +73,11 @@ int wait_sleep(struct wait *wait, enum park_reason reason, const void *wait_for,
 	       void (*unlock)(void *), void *arg)
 {
 	struct sleep s = {wait, deadline, unlock, arg};
+	const void *left;
 
 	if (deadline == CLOCK_NEVER) {
-		park_with(reason, wait_for, unlock, arg);
-		return wait->result;
+		left = park_with(wait->thread, reason, wait_for, unlock, arg);
+		return switch_return(left, wait->result);
 	}
 	if (wait->thread->flags & THREAD_FOREIGN) {
 		int r;
@@ -85,9 +87,9 @@ int wait_sleep(struct wait *wait, enum park_reason reason, const void *wait_for,
 		foreign_waits(wait->thread, PARK_NONE, NULL);
 		return r;
 	}
-	park_with(reason, wait_for, arm_and_unlock, &s);
+	left = park_with(wait->thread, reason, wait_for, arm_and_unlock, &s);
 	timer_cancel(&wait->timer); /* and wait for it, if it has come too late */
-	return wait->result;
+	return switch_return(left, wait->result);
 }
 
 int waitq_sleep(perch_waitq_t *q, struct waiter *w, enum park_reason reason, const void *wait_for, uint64_t deadline,

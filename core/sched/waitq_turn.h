@@ -24,7 +24,7 @@ TURN_INLINE int wait_sleep_turn(struct wait *wait, enum park_reason reason, cons
 	*left = __builtin_return_address(0);
 	if (deadline != CLOCK_NEVER)
 		return wait_sleep(wait, reason, wait_for, deadline, unlock, arg);
-	*left = park_turn(wait->thread, reason, wait_for, unlock, arg);
+	*left = park_with(wait->thread, reason, wait_for, unlock, arg);
 	return wait->result;
 }
 
@@ -34,7 +34,7 @@ TURN_INLINE int waitq_sleep_turn(perch_waitq_t *q, struct waiter *w, enum park_r
 	*left = __builtin_return_address(0);
 	if (deadline != CLOCK_NEVER)
 		return waitq_sleep(q, w, reason, wait_for, deadline, unlock, arg);
-	*left = park_turn(w->wait->thread, reason, wait_for, unlock, arg);
+	*left = park_with(w->wait->thread, reason, wait_for, unlock, arg);
 	return w->wait->result;
 }
 

@@ -56,6 +56,7 @@ int perch_task_sync_slow(perch_task_t *task)
 {
 	uintptr_t state = __atomic_load_n(&task->state, __ATOMIC_ACQUIRE);
 	struct thread *self = sched_self();
+	int jump = 0;
 
 	if (state)
 		return state == PERCH_TASK_HERE;
@@ -75,6 +76,6 @@ int perch_task_sync_slow(perch_task_t *task)
 	if (__atomic_compare_exchange_n(&task->state, &state, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE))
 		while ((state = __atomic_load_n(&task->state, __ATOMIC_ACQUIRE)) == (uintptr_t)self)
-			park(PARK_SYNC, task);
-	return state == PERCH_TASK_HERE;
+			jump = park(PARK_SYNC, task);
+	return switch_return_as_told(jump, state == PERCH_TASK_HERE);
 }

@@ -77,6 +77,18 @@ SWITCH_INLINE int switch_return(const void *left, int result)
 	return left == __builtin_return_address(0) ? result : perch_switch_return(result);
 }
 
+/* The same when the caller is not what the program called: it returns whether it does so by a
+ * jump, and from there on it is known that the others had better do so too. */
+SWITCH_INLINE int switch_return_and_tell(const void *left)
+{
+	return left == __builtin_return_address(0) ? 0 : perch_switch_return(1);
+}
+
+SWITCH_INLINE int switch_return_as_told(int jump, int result)
+{
+	return jump ? perch_switch_return(result) : result;
+}
+
 /* The first frame of a new stack: what switch_stack() loads. */
 static inline void *switch_prepare(void *top)
 {
@@ -133,6 +145,18 @@ SWITCH_INLINE const void *switch_stack(void **save, void *load, switch_hook hook
 SWITCH_INLINE int switch_return(const void *left, int result)
 {
 	(void)left;
+	return result;
+}
+
+SWITCH_INLINE int switch_return_and_tell(const void *left)
+{
+	(void)left;
+	return 0;
+}
+
+SWITCH_INLINE int switch_return_as_told(int jump, int result)
+{
+	(void)jump;
 	return result;
 }
 

@@ -56,7 +56,7 @@ static int sleep_until(uint64_t until)
 	nap.thread = sched_self();
 	nap.until = until;
 	timer_init(&nap.timer, nap_ends);
-	return switch_return(park_turn(nap.thread, PARK_SLEEP, NULL, nap_begins, &nap), 0);
+	return switch_return(park_with(nap.thread, PARK_SLEEP, NULL, nap_begins, &nap), 0);
 }
 
 int perch_sleep(uint64_t ns)

@@ -33,6 +33,7 @@
 #include "core/sched/sched.h"
 #include "core/sched/spin.h"
 #include "core/sched/timers.h"
+#include "core/sched/turn.h"
 #include "core/thread/stack.h"
 #include "rseq/inject.h"
 
@@ -334,7 +335,7 @@ int perch_timer_destroy(perch_timer_t *t)
 	}
 	if (o->on) {
 		o->waiter = sched_self();
-		park_with(PARK_TIMER, o, unlock, o);
+		park_with(sched_self(), PARK_TIMER, o, unlock, o);
 	} else {
 		unlock(o);
 	}
