@@ -17,7 +17,8 @@ int argument_bad(const char *argument, const char *what)
 	return -EINVAL;
 }
 
-int argument_number(const char *text, unsigned least, unsigned most, unsigned *number)
+/* Decimal digits only, least to most. No message. */
+static int parse_number(const char *text, unsigned least, unsigned most, unsigned *number)
 {
 	unsigned long value;
 	char *end;
@@ -32,27 +33,29 @@ int argument_number(const char *text, unsigned least, unsigned most, unsigned *n
 	return 0;
 }
 
-int argument_workers(const char *argument, char *list, unsigned workers[WORKERS_LISTED_MOST], int *listed)
+/* "1,2,4" */
+static int parse_workers(struct common_options *o, const char *argument, const char *value)
 {
-	char message[160], *next;
+	char list[strlen(value) + 1], message[160], *next;
 
-	*listed = 0;
+	o->workers_listed = 0;
+	memcpy(list, value, sizeof(list));
 	for (char *word = list; word; word = next) {
-		unsigned *into = &workers[*listed];
+		unsigned *into = &o->workers[o->workers_listed];
 
 		next = strchr(word, ',');
 		if (next)
 			*next++ = 0;
-		if (*listed == WORKERS_LISTED_MOST)
+		if (o->workers_listed == WORKERS_LISTED_MOST)
 			return argument_bad(argument, "more than 32 numbers");
-		if (argument_number(word, 1, WORKERS_MOST, into)) {
+		if (parse_number(word, 1, WORKERS_MOST, into)) {
 			snprintf(message, sizeof(message), "'%.40s' is not a number from 1 to %d", word, WORKERS_MOST);
 			return argument_bad(argument, message);
 		}
-		for (int i = 0; i < *listed; i++)
-			if (workers[i] == *into)
+		for (int i = 0; i < o->workers_listed; i++)
+			if (o->workers[i] == *into)
 				return argument_bad(argument, "a number of workers is there twice");
-		++*listed;
+		o->workers_listed++;
 	}
 	return 0;
 }
@@ -67,7 +70,8 @@ char *argument_path(const char *path)
 	return asprintf(&whole, "%s/%s", from, path) < 0 ? NULL : whole;
 }
 
-int argument_directory(const char *argument, const char *value, char **directory)
+/* A directory that is there, or is made now, and can be written to. */
+static int parse_directory(const char *argument, const char *value, char **directory)
 {
 	*directory = argument_path(value);
 	if (!*value || !*directory)
@@ -87,11 +91,12 @@ static int no_such_word(const char *argument, const char *word, const char *kind
 	return argument_bad(argument, message);
 }
 
-int argument_words(const char *argument, char *list, const char *kind, const char *const *names, int count,
+int argument_words(const char *argument, const char *value, const char *kind, const char *const *names, int count,
 		   bool *chosen)
 {
-	char *next;
+	char list[strlen(value) + 1], *next;
 
+	memcpy(list, value, sizeof(list));
 	memset(chosen, 0, (size_t)count * sizeof(*chosen));
 	for (char *word = list; word; word = next) {
 		int i = 0;
@@ -113,4 +118,52 @@ unsigned argument_cpus(void)
 	cpu_set_t cpus;
 
 	return sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : (unsigned)CPU_COUNT(&cpus);
+}
+
+bool argument_is(const char *argument, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(argument, name, n) && argument[n] == '=';
+}
+
+const char *argument_value(const char *argument)
+{
+	const char *equals = strchr(argument, '=');
+
+	return equals ? equals + 1 : NULL;
+}
+
+int argument_common(struct common_options *o, const char *argument)
+{
+	const char *value = argument_value(argument);
+	unsigned number;
+
+	if (!strcmp(argument, "--list")) {
+		o->list = true;
+		return 0;
+	}
+	if (!strcmp(argument, "--help") || !strcmp(argument, "-h")) {
+		o->help = true;
+		return 0;
+	}
+	if (!value)
+		return argument_bad(argument, "no such option, or its =VALUE is missing; see --help");
+	if (argument_is(argument, "--workers"))
+		return parse_workers(o, argument, value);
+	if (argument_is(argument, "--output"))
+		return parse_directory(argument, value, &o->output);
+	if (argument_is(argument, "--size"))
+		return size_parse(value, &o->size) ? argument_bad(argument, "the sizes are small, medium, large") : 0;
+	if (argument_is(argument, "--repeat")) {
+		if (parse_number(value, 1, REPEAT_MOST, &number))
+			return argument_bad(argument, "must be a number from 1 to 1000");
+		o->repeat = (int)number;
+		return 0;
+	}
+	if (argument_is(argument, "--format")) {
+		o->json = !strcmp(value, "json");
+		return o->json || !strcmp(value, "table") ? 0 : argument_bad(argument, "the formats are table, json");
+	}
+	return argument_bad(argument, "no such option; see --help");
 }

@@ -80,35 +80,17 @@ static int parse_file(struct options *o, const char *argument, const char *value
 	return 0;
 }
 
-static int parse_value(struct options *o, const char *argument, size_t name_length, char *value)
+static int parse_option(struct options *o, const char *argument)
 {
-#define IS(name) (name_length == sizeof(name) - 1 && !strncmp(argument, name, name_length))
-	unsigned number;
+	const char *value = argument_value(argument);
 
-	if (IS("--backend")) {
+	if (argument_is(argument, "--backend")) {
 		o->backend_named = true;
 		return argument_words(argument, value, "backend", backend_names, BACKENDS, o->backend);
 	}
-	if (IS("--workers"))
-		return argument_workers(argument, value, o->workers, &o->workers_listed);
-	if (IS("--file"))
+	if (argument_is(argument, "--file"))
 		return parse_file(o, argument, value);
-	if (IS("--output"))
-		return argument_directory(argument, value, &o->output);
-	if (IS("--size"))
-		return size_parse(value, &o->size) ? argument_bad(argument, "the sizes are small, medium, large") : 0;
-	if (IS("--repeat")) {
-		if (argument_number(value, 1, REPEAT_MOST, &number))
-			return argument_bad(argument, "must be a number from 1 to 1000");
-		o->repeat = (int)number;
-		return 0;
-	}
-	if (IS("--format")) {
-		o->json = !strcmp(value, "json");
-		return o->json || !strcmp(value, "table") ? 0 : argument_bad(argument, "the formats are table, json");
-	}
-#undef IS
-	return argument_bad(argument, "no such option; see --help");
+	return argument_common(&o->common, argument);
 }
 
 static int parse_workload(struct options *o, const char *name)
@@ -135,37 +117,11 @@ static void defaults(struct options *o)
 	unsigned cpus = argument_cpus();
 
 	memset(o, 0, sizeof(*o));
-	o->repeat = REPEAT_DEFAULT;
-	o->size = SIZE_MEDIUM;
-	o->workers[o->workers_listed++] = 1;
+	o->common.repeat = REPEAT_DEFAULT;
+	o->common.size = SIZE_MEDIUM;
+	o->common.workers[o->common.workers_listed++] = 1;
 	if (cpus > 1)
-		o->workers[o->workers_listed++] = cpus;
-}
-
-static int parse_one(struct options *o, char *argument)
-{
-	char *equals = strchr(argument, '=');
-	char *value;
-	int r;
-
-	if (argument[0] != '-')
-		return parse_workload(o, argument);
-	if (!strcmp(argument, "--list")) {
-		o->list = true;
-		return 0;
-	}
-	if (!strcmp(argument, "--help") || !strcmp(argument, "-h")) {
-		o->help = true;
-		return 0;
-	}
-	if (!equals)
-		return argument_bad(argument, "no such option, or its =VALUE is missing; see --help");
-	value = strdup(equals + 1);
-	if (!value)
-		return argument_bad(argument, strerror(ENOMEM));
-	r = parse_value(o, argument, (size_t)(equals - argument), value);
-	free(value);
-	return r;
+		o->common.workers[o->common.workers_listed++] = cpus;
 }
 
 int options_parse(struct options *o, int argc, char **argv)
@@ -174,7 +130,7 @@ int options_parse(struct options *o, int argc, char **argv)
 
 	defaults(o);
 	for (int i = 1; i < argc; i++)
-		if (parse_one(o, argv[i]))
+		if (argv[i][0] == '-' ? parse_option(o, argv[i]) : parse_workload(o, argv[i]))
 			return -EINVAL;
 	for (int i = 0; i < BACKENDS && !o->backend_named; i++)
 		o->backend[i] = o->workloads || strcmp(backend_names[i], "go") != 0;

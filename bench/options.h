@@ -13,17 +13,11 @@
 extern const char *const backend_names[BACKENDS];
 
 struct options {
+	struct common_options common;
 	const struct workload_info *workload[24]; /* in the order named */
 	int workloads;
 	bool backend[BACKENDS], backend_named;
-	unsigned workers[WORKERS_LISTED_MOST];
-	int workers_listed;
-	int repeat;
-	enum bench_size size;
-	bool json;
-	bool list, help;
-	char *output; /* directory, or NULL */
-	char *file;   /* "--file=" and the text whose lines are sorted; or NULL */
+	char *file; /* "--file=" and the text whose lines are sorted; or NULL */
 };
 
 /* 0; or -EINVAL after a line on stderr that names the argument. */

@@ -17,15 +17,15 @@ static int plan(const struct options *o, const struct bench_case *c, struct run 
 	for (int b = 0; b < BACKENDS; b++) {
 		bool once = one || !strcmp(backend_names[b], "serial");
 
-		for (int w = 0; o->backend[b] && w < (once ? 1 : o->workers_listed); w++) {
+		for (int w = 0; o->backend[b] && w < (once ? 1 : o->common.workers_listed); w++) {
 			struct run *r = &run[runs++];
 
 			memset(r, 0, sizeof(*r));
 			r->backend = backend_names[b];
 			r->bench_case = c;
-			r->workers = once ? 1 : o->workers[w];
+			r->workers = once ? 1 : o->common.workers[w];
 			r->verified = true;
-			r->room = o->repeat;
+			r->room = o->common.repeat;
 			if (o->file)
 				r->extra[r->extras++] = o->file;
 		}
@@ -35,7 +35,7 @@ static int plan(const struct options *o, const struct bench_case *c, struct run 
 
 static bool of_workload(const struct bench_case *c, const struct options *o, int workload)
 {
-	return c->size == o->size && !strcmp(c->workload, o->workload[workload]->name);
+	return c->size == o->common.size && !strcmp(c->workload, o->workload[workload]->name);
 }
 
 /* Count the runs of all cases, or run them. */
@@ -51,7 +51,7 @@ static void all_cases(struct job *job, const struct options *o, bool count)
 				continue;
 			runs = plan(o, &bench_cases[c], run);
 			if (count)
-				job->runs += runs * o->repeat;
+				job->runs += runs * o->common.repeat;
 			else
 				job_case(job, run, runs);
 		}
@@ -65,10 +65,10 @@ int main(int argc, char **argv)
 
 	if (options_parse(&o, argc, argv))
 		return 2;
-	if (o.help || o.list) {
-		if (o.help)
+	if (o.common.help || o.common.list) {
+		if (o.common.help)
 			options_help();
-		if (o.list)
+		if (o.common.list)
 			options_list();
 		return job_close(&job) ? 1 : 0;
 	}
@@ -80,9 +80,9 @@ int main(int argc, char **argv)
 #ifndef NDEBUG
 	fprintf(stderr, "bench: built without -c opt: the figures of perch are those of a debug build\n");
 #endif
-	job.repeat = o.repeat;
-	job.to_json = o.json;
-	if (job_open(&job, o.output))
+	job.repeat = o.common.repeat;
+	job.to_json = o.common.json;
+	if (job_open(&job, o.common.output))
 		return 2;
 	all_cases(&job, &o, true);
 	job_begin(&job);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "numa/cpuset.h"
-
 /* The kernel's own limits. */
 #define CPUS_MOST 8192
 #define NODES_MOST 1024
@@ -105,15 +103,12 @@ static int number(struct reader *r, const char *what, long least, long most, lon
 
 /* ---- CPUs ---- */
 
-/* Fields of a CPU that name a group of them. */
-#define NODE offsetof(struct topology_cpu, node)
-#define PACKAGE offsetof(struct topology_cpu, package)
-#define CORE offsetof(struct topology_cpu, core)
-#define CACHE offsetof(struct topology_cpu, cache)
+/* Groups of CPUs that have no number of their own. */
+enum { CORE, CACHE };
 
-static int *field_of(const struct topology *t, int cpu, size_t field)
+static int *group_of(struct topology *t, int cpu, int kind)
 {
-	return (int *)(void *)((char *)&t->cpu[cpu] + field);
+	return kind == CORE ? &t->cpu[cpu].core : &t->cpu[cpu].cache;
 }
 
 typedef int take_fn(struct reader *r, const char *at, int cpu, int value);
@@ -173,41 +168,38 @@ static int take_package(struct reader *r, const char *at, int cpu, int package)
 	return error ? error : tell(r, at, cpu, &r->t->cpu[cpu].package, package, "package");
 }
 
-/* Into this field, the core or the cache. */
-static int take_group(struct reader *r, const char *at, int cpu, int field)
+static int take_group(struct reader *r, const char *at, int cpu, int kind)
 {
 	int error = check_cpu(r, at, cpu);
 
 	if (r->group < 0)
 		r->group = cpu;
-	return error ? error
-		     : tell(r, at, cpu, field_of(r->t, cpu, (size_t)field), r->group,
-			    (size_t)field == CORE ? "core" : "cache");
+	return error ? error : tell(r, at, cpu, group_of(r->t, cpu, kind), r->group, kind == CORE ? "core" : "cache");
 }
 
-static int groups(struct reader *r, int field)
+static int groups(struct reader *r, int kind)
 {
 	int error;
 
 	do {
 		r->group = -1;
-		error = list(r, take_group, field);
+		error = list(r, take_group, kind);
 	} while (!error && skip(r, "/"));
 	return error;
 }
 
 /* Groups are called by their lowest CPU, and were so far by the first that was written. */
-static void rename_groups(struct topology *t, size_t field)
+static void rename_groups(struct topology *t, int kind)
 {
 	for (int low = 0; low < t->cpus; low++) {
-		int was = *field_of(t, low, field);
+		int was = *group_of(t, low, kind);
 
 		/* so it is the first of its group that is met here, the lowest */
 		if (was <= low)
 			continue;
 		for (int cpu = low; cpu < t->cpus; cpu++)
-			if (*field_of(t, cpu, field) == was)
-				*field_of(t, cpu, field) = low;
+			if (*group_of(t, cpu, kind) == was)
+				*group_of(t, cpu, kind) = low;
 	}
 }
 
@@ -538,116 +530,4 @@ struct topology *topology_described(const char *name, const char *text, const st
 	else
 		fprintf(stderr, "perch: %s: %s\n", name, message);
 	return t;
-}
-
-/* ---- writing ---- */
-
-static bool has(const struct topology *t, int cpu, size_t field, int value)
-{
-	return t->cpu[cpu].node >= 0 && *field_of(t, cpu, field) == value;
-}
-
-/* CPUs with this value in a field, of those that are on a node; returns how many. */
-static int write_list(const struct topology *t, size_t field, int value, FILE *out)
-{
-	int n = 0;
-
-	for (int first = 0; first < t->cpus; first++) {
-		int last = first;
-
-		if (!has(t, first, field, value))
-			continue;
-		while (last + 1 < t->cpus && has(t, last + 1, field, value))
-			last++;
-		if (out)
-			fprintf(out, last > first ? "%s%d-%d" : "%s%d", n ? "," : "", first, last);
-		n += last - first + 1;
-		first = last;
-	}
-	return n;
-}
-
-static void write_size(uint64_t bytes, FILE *out)
-{
-	static const char unit[] = "KMGT";
-	int u = 0;
-
-	while (bytes && u < 4 && bytes % 1024 == 0) {
-		bytes /= 1024;
-		u++;
-	}
-	fprintf(out, u ? ":%llu%c" : ":%llu", (unsigned long long)bytes, unit[u ? u - 1 : 0]);
-}
-
-/* `unknown` CPUs are alone in their group because nothing is told; which ones makes no difference. */
-static void write_groups(const struct topology *t, const char *word, size_t field, int unknown, FILE *out)
-{
-	for (int group = 0; group < t->cpus; group++) {
-		int n = write_list(t, field, group, NULL);
-
-		if (!n || (n == 1 && unknown-- > 0))
-			continue;
-		fprintf(out, "%s", word);
-		write_list(t, field, group, out);
-		word = "/";
-	}
-}
-
-static void write_packages(const struct topology *t, FILE *out)
-{
-	/* their numbers are the firmware's: any, so not counted through */
-	for (int cpu = 0; cpu < t->cpus; cpu++) {
-		int package = t->cpu[cpu].package, before = 0;
-
-		if (t->cpu[cpu].node < 0 || package < 0)
-			continue;
-		while (before < cpu && (t->cpu[before].node < 0 || t->cpu[before].package != package))
-			before++;
-		if (before < cpu)
-			continue;
-		fprintf(out, " package%d=", package);
-		write_list(t, PACKAGE, package, out);
-	}
-}
-
-static void write_distances(const struct topology *t, FILE *out)
-{
-	const char *word = " distance=";
-
-	for (int from = 0; from < t->nodes; from++) {
-		if (!t->node[from].present)
-			continue;
-		for (int to = 0; to < t->nodes; to++) {
-			if (!t->node[to].present)
-				continue;
-			fprintf(out, "%s%d", word, topology_distance(t, from, to));
-			word = ",";
-		}
-		word = "/";
-	}
-}
-
-void topology_describe(const struct topology *t, FILE *out)
-{
-	const char *blank = "";
-	int highest = -1;
-
-	for (int cpu = 0; cpu < t->cpus; cpu++)
-		if (t->cpu[cpu].node >= 0)
-			highest = cpu;
-	for (int node = 0; node < t->nodes; node++) {
-		if (!t->node[node].present)
-			continue;
-		fprintf(out, "%snode%d=", blank, node);
-		if (!write_list(t, NODE, node, out))
-			fputs("none", out);
-		write_size(t->node[node].memory, out);
-		blank = " ";
-	}
-	write_distances(t, out);
-	write_packages(t, out);
-	write_groups(t, " core=", CORE, t->cores_unknown, out);
-	write_groups(t, " cache=", CACHE, 0, out);
-	if (t->cpus > highest + 1)
-		fprintf(out, " possible=%d", t->cpus);
 }

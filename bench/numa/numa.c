@@ -56,14 +56,14 @@ static int check_hardware(const struct plan *p)
 /* 0 all verified, 1 not, 2 could not begin. */
 static int run_planned(const struct numa_options *o, struct plan *p)
 {
-	struct job job = {.repeat = o->repeat, .to_json = o->json};
+	struct job job = {.repeat = o->common.repeat, .to_json = o->common.json};
 	int r = spawn_find_backends("..");
 
 	if (r) {
 		fprintf(stderr, "%s: cannot tell where this program is: %s\n", program_name, strerror(-r));
 		return 1;
 	}
-	if (job_open(&job, o->output))
+	if (job_open(&job, o->common.output))
 		return 2;
 	p->arg = &job;
 	r = each_experiment(p, count_case);
@@ -109,14 +109,14 @@ static int make_report(const struct numa_options *o)
 	char *own = NULL;
 	int r = 0;
 
-	if (!o->froms && asprintf(&own, "%s/results.json", o->output) < 0)
+	if (!o->froms && asprintf(&own, "%s/results.json", o->common.output) < 0)
 		r = -ENOMEM;
 	if (own)
 		r = rows_read(&rows, own);
 	for (int i = 0; i < o->froms && !r; i++)
 		r = rows_read(&rows, o->from[i]);
 	if (!r)
-		r = index_write(&rows, o->output);
+		r = index_write(&rows, o->common.output);
 	else
 		r = 2;
 	rows_free(&rows);
@@ -132,10 +132,10 @@ int main(int argc, char **argv)
 	program_name = "bench/numa";
 	if (numa_options_parse(&o, argc, argv))
 		return 2;
-	if (o.help || o.list) {
-		if (o.help)
+	if (o.common.help || o.common.list) {
+		if (o.common.help)
 			numa_options_help();
-		if (o.list)
+		if (o.common.list)
 			numa_options_list();
 		return fflush(stdout) || ferror(stdout);
 	}

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NUMA_REPEAT_DEFAULT 3
@@ -93,35 +92,21 @@ static int parse_from(struct numa_options *o, const char *argument, const char *
 	return 0;
 }
 
-static int parse_value(struct numa_options *o, const char *argument, size_t name_length, char *value)
+static int parse_option(struct numa_options *o, const char *argument)
 {
-#define IS(name) (name_length == sizeof(name) - 1 && !strncmp(argument, name, name_length))
-	unsigned number;
+	const char *value = argument_value(argument);
 
-	if (IS("--policy"))
-		return argument_words(argument, value, "policy", policy_names, POLICIES, o->policy);
-	if (IS("--backend"))
-		return argument_words(argument, value, "backend", peer_names, PEERS, o->peer);
-	if (IS("--workers"))
-		return argument_workers(argument, value, o->workers, &o->workers_listed);
-	if (IS("--output"))
-		return argument_directory(argument, value, &o->output);
-	if (IS("--from"))
-		return parse_from(o, argument, value);
-	if (IS("--size"))
-		return size_parse(value, &o->size) ? argument_bad(argument, "the sizes are small, medium, large") : 0;
-	if (IS("--repeat")) {
-		if (argument_number(value, 1, REPEAT_MOST, &number))
-			return argument_bad(argument, "must be a number from 1 to 1000");
-		o->repeat = (int)number;
+	if (!strcmp(argument, "--hardware")) {
+		o->hardware = true;
 		return 0;
 	}
-	if (IS("--format")) {
-		o->json = !strcmp(value, "json");
-		return o->json || !strcmp(value, "table") ? 0 : argument_bad(argument, "the formats are table, json");
-	}
-#undef IS
-	return argument_bad(argument, "no such option; see --help");
+	if (argument_is(argument, "--policy"))
+		return argument_words(argument, value, "policy", policy_names, POLICIES, o->policy);
+	if (argument_is(argument, "--backend"))
+		return argument_words(argument, value, "backend", peer_names, PEERS, o->peer);
+	if (argument_is(argument, "--from"))
+		return parse_from(o, argument, value);
+	return argument_common(&o->common, argument);
 }
 
 static int parse_experiment(struct numa_options *o, const char *name)
@@ -140,40 +125,14 @@ static int parse_experiment(struct numa_options *o, const char *name)
 	return argument_bad(name, "no such experiment; there are steals placement jacobi triad nodes, and report");
 }
 
-static int parse_one(struct numa_options *o, char *argument)
-{
-	char *equals = strchr(argument, '=');
-	char *value;
-	int r;
-
-	if (argument[0] != '-')
-		return parse_experiment(o, argument);
-	if (!strcmp(argument, "--list"))
-		o->list = true;
-	else if (!strcmp(argument, "--help") || !strcmp(argument, "-h"))
-		o->help = true;
-	else if (!strcmp(argument, "--hardware"))
-		o->hardware = true;
-	else if (!equals)
-		return argument_bad(argument, "no such option, or its =VALUE is missing; see --help");
-	if (!equals)
-		return 0;
-	value = strdup(equals + 1);
-	if (!value)
-		return argument_bad(argument, strerror(ENOMEM));
-	r = parse_value(o, argument, (size_t)(equals - argument), value);
-	free(value);
-	return r;
-}
-
 static void defaults(struct numa_options *o)
 {
 	memset(o, 0, sizeof(*o));
 	memset(o->policy, true, sizeof(o->policy));
 	memset(o->peer, true, sizeof(o->peer));
-	o->repeat = NUMA_REPEAT_DEFAULT;
-	o->size = SIZE_MEDIUM;
-	o->workers[o->workers_listed++] = argument_cpus();
+	o->common.repeat = NUMA_REPEAT_DEFAULT;
+	o->common.size = SIZE_MEDIUM;
+	o->common.workers[o->common.workers_listed++] = argument_cpus();
 }
 
 int numa_options_parse(struct numa_options *o, int argc, char **argv)
@@ -182,11 +141,11 @@ int numa_options_parse(struct numa_options *o, int argc, char **argv)
 
 	defaults(o);
 	for (int i = 1; i < argc; i++)
-		if (parse_one(o, argv[i]))
+		if (argv[i][0] == '-' ? parse_option(o, argv[i]) : parse_experiment(o, argv[i]))
 			return -EINVAL;
 	for (int e = 0; e < EXPERIMENTS; e++)
 		any |= o->experiment[e];
-	if (o->report && !o->output && !o->help && !o->list)
+	if (o->report && !o->common.output && !o->common.help && !o->common.list)
 		return argument_bad("report", "needs --output=DIR");
 	if (o->froms && !o->report)
 		return argument_bad("--from", "is for report");

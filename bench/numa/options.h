@@ -6,7 +6,6 @@
 #include <stdbool.h>
 
 #include "bench/arguments.h"
-#include "bench/workload/catalogue.h"
 
 enum { STEALS, PLACEMENT, JACOBI, TRIAD, NODES, EXPERIMENTS };
 extern const char *const experiment_names[EXPERIMENTS];
@@ -21,15 +20,11 @@ extern const char *const peer_names[PEERS];
 #define FROM_MOST 16
 
 struct numa_options {
+	struct common_options common;
 	bool experiment[EXPERIMENTS];
 	bool policy[POLICIES], peer[PEERS];
-	unsigned workers[WORKERS_LISTED_MOST];
-	int workers_listed;
-	int repeat;
-	enum bench_size size;
-	bool json, hardware, list, help;
+	bool hardware;
 	bool report;           /* draw pictures, and the index */
-	char *output;          /* directory, or NULL */
 	char *from[FROM_MOST]; /* results that are there already: nothing is run */
 	int froms;
 };

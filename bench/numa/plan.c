@@ -23,7 +23,7 @@ static struct run *add(const struct plan *p, struct run *run, int *runs, const s
 	r->bench_case = c;
 	r->workers = workers;
 	r->verified = true;
-	r->room = p->o->repeat;
+	r->room = p->o->common.repeat;
 	if (p->cpu_nodes)
 		r->extra[r->extras++] = p->cpu_nodes;
 	return r;
@@ -32,13 +32,13 @@ static struct run *add(const struct plan *p, struct run *run, int *runs, const s
 /* perch by each policy with each number of workers. */
 static void add_perch(const struct plan *p, struct run *run, int *runs, const struct bench_case *c)
 {
-	for (int w = 0; p->o->peer[0] && w < p->o->workers_listed; w++)
+	for (int w = 0; p->o->peer[0] && w < p->o->common.workers_listed; w++)
 		for (int i = 0; i < POLICIES; i++) {
 			struct run *r;
 
 			if (!p->o->policy[i])
 				continue;
-			r = add(p, run, runs, c, "perch", p->o->workers[w]);
+			r = add(p, run, runs, c, "perch", p->o->common.workers[w]);
 			r->policy = policy_names[i];
 			r->extra[r->extras++] = steal_arguments[i];
 			r->extra[r->extras++] = "--tiers";
@@ -61,8 +61,8 @@ static void add_peers(const struct plan *p, struct run *run, int *runs, const st
 		/* a loop by node is perch's */
 		if (!p->o->peer[i] || !is_peer(c->workload, peer_names[i]) || !strcmp(c->name, "by-node"))
 			continue;
-		for (int w = 0; w < (once ? 1 : p->o->workers_listed); w++)
-			add(p, run, runs, c, peer_names[i], once ? 1 : p->o->workers[w]);
+		for (int w = 0; w < (once ? 1 : p->o->common.workers_listed); w++)
+			add(p, run, runs, c, peer_names[i], once ? 1 : p->o->common.workers[w]);
 	}
 }
 
@@ -73,7 +73,7 @@ static int plan_workload(const struct plan *p, const char *workload)
 		struct run *run;
 		int runs = 0;
 
-		if (c->size != p->o->size || strcmp(c->workload, workload) != 0)
+		if (c->size != p->o->common.size || strcmp(c->workload, workload) != 0)
 			continue;
 		run = calloc(RUNS_MOST, sizeof(*run));
 		if (!run)
@@ -110,7 +110,7 @@ static int plan_nodes(const struct plan *p)
 		return -ENOMEM;
 	for (int from = 0; from < t->nodes; from++)
 		for (int to = 0; to < t->nodes; to++) {
-			struct bench_case c = {"nodes", p->o->size, name, 0, 0};
+			struct bench_case c = {"nodes", p->o->common.size, name, 0, 0};
 			int cpus = nodes_allowed_cpus(t, from), runs = 0;
 
 			if (!cpus || !t->node[to].present || !t->node[to].memory)

@@ -93,18 +93,12 @@ static uint64_t uleb(const uint8_t **p)
 
 static int64_t sleb(const uint8_t **p)
 {
-	uint64_t v = 0;
-	unsigned shift = 0;
-	uint8_t byte;
+	const uint8_t *from = *p;
+	uint64_t v = uleb(p);
+	unsigned bits = 7 * (unsigned)(*p - from);
 
-	do {
-		byte = *(*p)++;
-		if (shift < 64)
-			v |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	if (byte & 0x40 && shift < 64)
-		v |= ~(uint64_t)0 << shift;
+	if ((*p)[-1] & 0x40 && bits < 64)
+		v |= ~(uint64_t)0 << bits;
 	return (int64_t)v;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* blocks_test.c - perch_for_numa and perch_reduce_numa, on this machine's CPUs described
- * as two nodes where that matters. */
+ * as two nodes where that matters; and the part of a loop that another node keeps. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <perch/perch.h>
 
+#include "core/sched/aim.h"
+#include "core/task/loop.h"
 #include "tests/core/two_nodes.h"
 #include "tests/harness/gather.h"
 
@@ -303,6 +305,72 @@ TEST_TIMEOUT(the_same_range_runs_on_the_same_nodes, 60)
 	twice(NULL);
 	ASSERT_EQ(perch_create(&t, NULL, twice, NULL), 0);
 	ASSERT_EQ(perch_join(t, NULL), 0);
+	ASSERT_EQ(perch_stop(), 0);
+}
+
+/* ---- how much is kept ---- */
+
+static void add_note_node(size_t lo, size_t hi, void *value, void *context)
+{
+	note_node(lo, hi, context);
+	add_function(lo, hi, value, NULL);
+}
+
+static struct kept {
+	size_t length, grain, kept;
+	bool reduces;
+} const keeps[] = {
+	{N, 1, N / 8, false},   {N, 1, N / 8, true},       {N, N / 8, N / 8, false}, /* an eighth that is a grain */
+	{1007, 50, 125, false}, {1007, 50, 125, true},     {1007, 300, 300, false},  /* a grain where an eighth is less
+										      */
+	{1007, 300, 300, true}, {1007, 1006, 1006, false}, {2, 1, 1, false},         {2, 1, 1, true},
+	{300, 300, 300, false}, /* it is not cut any further, so nothing is sent */
+};
+
+/* Run on node 0, of a loop that is for node 5. */
+static void *takes(void *arg)
+{
+	const struct kept *k = arg;
+	struct affine identity = {1, 0}, expected = identity, got = identity;
+	struct loop loop = {k->grain, note_node, node_of[0], aim_node(5)};
+	struct reduction reduction = {k->grain, sizeof(got), &identity, add_note_node, compose, node_of[0], loop.home};
+	size_t wrong = 0;
+
+	ASSERT_EQ(perch_numa_node(), 0);
+	ASSERT_NE(loop.home, NULL);
+	memset(node_of[0], -1, sizeof(node_of[0]));
+	if (k->reduces) {
+		loop_run_reduction(&reduction, 0, k->length, &got);
+		add_function(0, k->length, &expected, NULL);
+	} else {
+		loop_run(&loop, 0, k->length);
+	}
+	for (size_t i = 0; i < k->length; i++)
+		wrong += node_of[0][i] != (i < k->kept ? 0 : 5);
+	EXPECT_EQ(wrong, 0);
+	EXPECT_EQ(got.a, expected.a);
+	EXPECT_EQ(got.b, expected.b);
+	return NULL;
+}
+
+/* Nobody steals from the other node, so what is kept is what runs here, and what is sent home runs there. */
+TEST_TIMEOUT(of_what_is_for_another_node_an_eighth_is_kept, 60)
+{
+	perch_attr_t here;
+
+	if (getenv("PERCH_SHUFFLE"))
+		SKIP("shuffled, threads go anywhere");
+	describe_two_nodes();
+	setenv("PERCH_STEAL", "node-only", 1);
+	ASSERT_EQ(perch_start(NULL), 0);
+	ASSERT_EQ(perch_attr_init(&here), 0);
+	ASSERT_EQ(perch_attr_setnode(&here, 0), 0);
+	for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++) {
+		perch_t t;
+
+		ASSERT_EQ(perch_create(&t, &here, takes, (void *)&keeps[i]), 0);
+		ASSERT_EQ(perch_join(t, NULL), 0);
+	}
 	ASSERT_EQ(perch_stop(), 0);
 }
 
