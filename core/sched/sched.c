@@ -339,6 +339,32 @@ COLD static uintptr_t slow_round(struct worker *w)
 }
 
 /*
+ * Somebody asks for work, and what is here lies in the fair queue: its older half goes where
+ * others find it. (A push answers too; but a worker may have hundreds of threads to run
+ * before it next makes one ready.)
+ */
+COLD static void share_fair(struct worker *w)
+{
+	struct percpu *a = processor_area(w->home);
+
+	if (percpu_here() != a || !__atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL))
+		return;
+	inject();
+	stat_add(&w->stats.reveals, 1);
+	if (!sleepers_apart()) {
+		spill_fair(w);
+	} else { /* an overflow queue is everybody's */
+		for (unsigned n = ring_fair_length(a) / 2; n; n--) {
+			uintptr_t item = fair_pop();
+
+			if (item)
+				ready_elsewhere((struct thread *)item);
+		}
+	}
+	idle_answer();
+}
+
+/*
  * Whether a queue has anything is first looked up at the worker's home, where
  * it is pinned; that spares the section for an empty one. A worker that was
  * moved away sees to its home's queues at its next round there.
@@ -361,8 +387,12 @@ TURN_INLINE uintptr_t next_item(struct worker *w)
 		return item;
 	if (w->rounds & 1 && (item = (uintptr_t)processor_collect(w->home)))
 		return item;
-	if (__builtin_expect(!ring_fair_empty(home), 1) && (item = fair_pop()))
-		return item;
+	if (__builtin_expect(!ring_fair_empty(home), 1)) {
+		if (__builtin_expect(fair_is_asked_for(home), 0))
+			share_fair(w);
+		if ((item = fair_pop()))
+			return item;
+	}
 	if ((item = (uintptr_t)processor_collect(w->home)))
 		return item;
 	if (!spill_empty() && (item = spill_take()))

@@ -169,6 +169,8 @@ void sched_loop(struct worker *w);
 
 /* Move half of this CPU's ring to the overflow queue. False: no memory. */
 bool spill_ring(struct worker *w);
+/* By a worker: the older half of this CPU's fair queue, or a part of that; the caller notifies. False: nothing moved. */
+bool spill_fair(struct worker *w);
 /* One item into the overflow queue. False: no memory. */
 bool spill_item(uintptr_t item);
 /* Any item, the oldest first; some more go to this CPU's ring. 0: empty. */

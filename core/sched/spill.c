@@ -172,6 +172,27 @@ bool spill_ring(struct worker *w)
 	return true;
 }
 
+bool spill_fair(struct worker *w)
+{
+	struct percpu *a = percpu_here();
+	unsigned here = node_here(), n = a ? ring_fair_length(a) / 2 : 0;
+	struct chunk *c = n ? chunk_new(here, SMALL) : NULL;
+
+	if (!c)
+		return false;
+	if (n > c->room)
+		n = c->room;
+	while (c->end < n && ring_fair_pop(&c->item[c->end]) == RING_DONE)
+		c->end++;
+	if (!c->end) {
+		chunk_free(here, c);
+		return false;
+	}
+	stat_add(&w->stats.spilled, c->end);
+	append(queue[here], c);
+	return true;
+}
+
 bool spill_item(uintptr_t item)
 {
 	unsigned here = node_here();

@@ -24,6 +24,12 @@ TURN_INLINE uintptr_t fair_pop(void)
 	return ring_fair_pop(&item) == RING_DONE ? item : 0;
 }
 
+/* A request is there, and something would be left. */
+TURN_INLINE bool fair_is_asked_for(const struct percpu *a)
+{
+	return __atomic_load_n(&a->request, __ATOMIC_RELAXED) && ring_fair_length(a) >= 2;
+}
+
 TURN_INLINE uintptr_t ring_top(struct worker *w)
 {
 	uintptr_t item = 0;
@@ -56,7 +62,7 @@ TURN_INLINE struct thread *next_quick(struct worker *w)
 	w->rounds--;
 	if (!ring_empty(home))
 		item = ring_top(w);
-	if (!item && !ring_fair_empty(home))
+	if (!item && !ring_fair_empty(home) && !__builtin_expect(fair_is_asked_for(home), 0))
 		item = fair_pop();
 	if (!item)
 		return &w->base;
