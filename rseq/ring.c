@@ -81,6 +81,11 @@ static int look_at_flags(struct percpu **area, unsigned *spins)
 	return RING_DONE;
 }
 
+bool ring_push_quietly(uintptr_t item)
+{
+	return try_push(item, false) == SECTION_DONE;
+}
+
 unsigned ring_push_slow(uintptr_t item)
 {
 	struct percpu *a = percpu_here();
@@ -98,8 +103,7 @@ unsigned ring_push_slow(uintptr_t item)
 		 * CPU's request that we answer for: as good.)
 		 */
 		inject();
-		if (!asked && a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) &&
-		    __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL))
+		if (!asked && a && ring_take_request(a))
 			asked = RING_ASKED;
 		inject();
 		if (try_push(item, !asked) == SECTION_DONE) {
@@ -173,7 +177,7 @@ unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted)
 	}
 }
 
-static enum ring_result fair_slow(uintptr_t *item, bool push)
+static unsigned fair_slow(uintptr_t *item, bool push)
 {
 	unsigned spins = 0;
 
@@ -192,7 +196,9 @@ static enum ring_result fair_slow(uintptr_t *item, bool push)
 		if (r == LOOK_AGAIN)
 			continue;
 		if (r != RING_DONE)
-			return (enum ring_result)r;
+			return (unsigned)r;
+		if (push && ring_take_request(a)) /* it may come at any time */
+			return RING_FULL | RING_ASKED;
 		if (push && ring_fair_length(a) >= FAIR_CAPACITY)
 			return RING_FULL;
 		if (!push && !ring_fair_length(a))
@@ -206,8 +212,7 @@ unsigned ring_fair_push_slow(uintptr_t item)
 {
 	struct percpu *a = percpu_here();
 
-	if (a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) &&
-	    __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL))
+	if (a && ring_take_request(a))
 		return RING_FULL | RING_ASKED;
 	return fair_slow(&item, true);
 }
@@ -219,7 +224,7 @@ enum ring_result ring_fair_pop_slow(uintptr_t *item)
 
 	if (a && !ring_fair_length(a))
 		return RING_EMPTY;
-	return fair_slow(item, false);
+	return (enum ring_result)fair_slow(item, false);
 }
 
 /* Raise split by half of the private part, or all of it; the caller keeps sections away. */

@@ -70,6 +70,10 @@ unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted);
 unsigned ring_fair_push_slow(uintptr_t item);
 enum ring_result ring_fair_pop_slow(uintptr_t *item);
 
+/* Push, and leave a request where it is: somebody is known to look here before he relies on it.
+ * False: not done, for any reason. */
+bool ring_push_quietly(uintptr_t item);
+
 /* On this CPU: put an item on top. DONE, FULL, FROZEN, NOT_HERE; ASKED. */
 static inline unsigned ring_push(uintptr_t item)
 {
@@ -127,6 +131,11 @@ unsigned ring_steal(struct percpu *victim, uintptr_t *out, unsigned max);
 
 /* Any CPU: leave a request. True when there was none before. */
 bool ring_ask(struct percpu *victim);
+/* Whoever takes one off answers for it (RING_ASKED). False: there is none. */
+static inline bool ring_take_request(struct percpu *a)
+{
+	return __atomic_load_n(&a->request, __ATOMIC_RELAXED) && __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL);
+}
 
 /*
  * Any CPU: share half of the victim's private part without its help; if its

@@ -98,7 +98,7 @@ void unpark(struct thread *t)
 		return;
 	end_wait(t);
 	note_waker();
-	sched_ready(t);
+	sched_ready_woken(t);
 }
 
 /*

@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) void wake(struct thread *t)
 	end_wait(t);
 	note_waker();
 	if (goes_elsewhere(t) || __builtin_expect(section_push((uintptr_t)t) != SECTION_DONE, 0))
-		sched_ready(t); /* which tries again, and otherwise makes room */
+		sched_ready_woken(t); /* which tries again, and otherwise makes room */
 }
 
 /* The same, behind those who are ready. */

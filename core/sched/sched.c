@@ -186,6 +186,40 @@ void sched_ready_here(struct thread *t)
 		ready_elsewhere(t);
 }
 
+/*
+ * A request is left as it is for a single thread that was woken, while somebody searches, who will look
+ * here (rule A): its waker mostly waits next, and runs it. That one may have gone to sleep since he was
+ * seen: then his last look has found this push, or he was counted no more behind it (tests/model/idle.pml).
+ */
+static bool ready_quietly(struct thread *t)
+{
+	struct worker *w = worker_self();
+	struct percpu *a = percpu_here();
+	const struct domain *d;
+
+	if (!w || !a || a != processor_area(w->home) || !__atomic_load_n(&a->request, __ATOMIC_RELAXED) ||
+	    !ring_empty(a))
+		return false;
+	d = &sleepers.domain[w->home->domain];
+	if (!__atomic_load_n(&d->searching, __ATOMIC_RELAXED) || !ring_push_quietly((uintptr_t)t))
+		return false;
+	inject();
+	if (__atomic_load_n(&d->searching, __ATOMIC_SEQ_CST) && percpu_here() == a)
+		return true;
+	if (ring_take_request(a)) {
+		stat_add(&w->stats.reveals, 1);
+		ring_publish();
+	}
+	idle_answer();
+	return true;
+}
+
+void sched_ready_woken(struct thread *t)
+{
+	if (!(goes_elsewhere(t) && ready_elsewhere_if(t)) && !ready_quietly(t))
+		sched_ready_here(t);
+}
+
 void sched_ready(struct thread *t)
 {
 	if (goes_elsewhere(t) && ready_elsewhere_if(t))
@@ -347,7 +381,7 @@ COLD static void share_fair(struct worker *w)
 {
 	struct percpu *a = processor_area(w->home);
 
-	if (percpu_here() != a || !__atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL))
+	if (percpu_here() != a || !ring_take_request(a))
 		return;
 	inject();
 	stat_add(&w->stats.reveals, 1);
@@ -673,7 +707,9 @@ static uintptr_t search(struct worker *w, bool searching)
 			    __atomic_load_n(&w->home->lost, __ATOMIC_RELAXED))
 				sched_yield();
 			else
-				for (int i = 0; i < 16; i++)
+				/* each look takes lines from who works, and what is left alone (steal.c) is so
+				 * for a while */
+				for (int i = 0; i < (w->watches ? 48 : 16); i++)
 					percpu_relax();
 		} while (clock_ns() < until || (searching && policy_waits(&sched.policy, &s)));
 		policy_search_end(&s);

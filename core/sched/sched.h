@@ -135,6 +135,8 @@ bool sched_ready_item(uintptr_t item);
  * goes to its worker, one whose stack is on another node to that node (aim.h), and while
  * threads are shuffled, any other elsewhere. */
 void sched_ready(struct thread *t);
+/* The same for one that is woken by a thread. */
+void sched_ready_woken(struct thread *t);
 /* The same, behind those who are ready. */
 void sched_ready_last(struct thread *t);
 /* The same for one that is not pinned, and has just come from another CPU. */
@@ -169,7 +171,8 @@ void sched_loop(struct worker *w);
 
 /* Move half of this CPU's ring to the overflow queue. False: no memory. */
 bool spill_ring(struct worker *w);
-/* By a worker: the older half of this CPU's fair queue, or a part of that; the caller notifies. False: nothing moved. */
+/* By a worker: the older half of this CPU's fair queue, or a part of that; the caller notifies. False: nothing moved.
+ */
 bool spill_fair(struct worker *w);
 /* One item into the overflow queue. False: no memory. */
 bool spill_item(uintptr_t item);

@@ -2,10 +2,13 @@
 #include "core/sched/steal.h"
 
 #include "core/sched/clock.h"
+#include "core/sched/handoff.h"
 #include "core/sched/sched.h"
 #include "rseq/inject.h"
 
 #define FORCE_NS 50000
+#define SINGLE_NS 2000
+#define WATCH_NS 100000 /* not looked at for so long: nobody watches it any more */
 /* Most items brought home at once. */
 #define HAUL 256
 
@@ -108,6 +111,58 @@ uintptr_t steal_left(struct worker *w)
 	return item;
 }
 
+/*
+ * A single item is left alone while its owner goes from thread to thread: who wakes another and
+ * then waits itself would have run that one at once, on warm caches. It is asked for
+ * when nobody has switched there for SINGLE_NS, and by the request that is left before a sleep.
+ *
+ * An owner that has nothing for others, and computes, is asked in advance: its next fork is
+ * shared at once, where one that found it later would have to interrupt it.
+ *
+ * Each look is one at each victim's. Of several victims that would share a watch, the first has it.
+ */
+static struct steal_watch *look_at(struct worker *w, struct processor *p, uint64_t now)
+{
+	struct steal_watch *s = &w->watch[p->cpu % STEAL_WATCHES];
+	uint64_t switches = 0;
+
+	if (s->at != p) {
+		if (s->at && now - s->looked < WATCH_NS)
+			return NULL;
+		*s = (struct steal_watch){.at = p};
+	}
+	for (unsigned i = 0; i < p->seats; i++) {
+		const struct worker *holder = seat_holder(p, i);
+
+		if (holder)
+			switches += __atomic_load_n(&holder->stats.switches, __ATOMIC_RELAXED);
+	}
+	if (s->switches != switches || !s->still) {
+		s->switches = switches;
+		s->still = now;
+	}
+	s->looked = now;
+	return s;
+}
+
+static bool leave_alone(struct worker *w, struct processor *p, uint64_t now)
+{
+	const struct steal_watch *s = look_at(w, p, now);
+
+	return s && now - s->still < SINGLE_NS && (w->watches = true);
+}
+
+static bool may_ask_in_advance(struct worker *w, struct processor *p, uint64_t now)
+{
+	const struct steal_watch *s;
+
+	if (__atomic_load_n(&processor_area(p)->request, __ATOMIC_RELAXED))
+		return false; /* asked already: spare it the look at its worker */
+	s = look_at(w, p, now);
+
+	return s && now - s->still >= SINGLE_NS;
+}
+
 /* At one that is in use, as far as `step` goes. */
 static uintptr_t rob(struct worker *w, struct policy_search *search, struct processor *p, int tier,
 		     enum policy_step step)
@@ -117,6 +172,7 @@ static uintptr_t rob(struct worker *w, struct policy_search *search, struct proc
 	bool inbox = __builtin_expect(!sched.shuffle, 1) ? policy_may_rob_inbox(&sched.policy, search, tier)
 							 : policy_may_force(&sched.policy, search, tier);
 	uintptr_t item;
+	unsigned n;
 
 	if (step == POLICY_LOOK) {
 		if (processor_has_work(p))
@@ -130,12 +186,15 @@ static uintptr_t rob(struct worker *w, struct policy_search *search, struct proc
 		return item;
 	if (!inbox && !processor_inbox_empty(p))
 		policy_saw(search, tier);
-	if (!ring_private(victim) && !ring_fair_length(victim))
+	n = ring_private(victim) + ring_fair_length(victim);
+	if (n)
+		policy_saw(search, tier);
+	if (n == 1 ? leave_alone(w, p, search->now)
+		   : !n && (policy_far(tier) || !may_ask_in_advance(w, p, search->now)))
 		return 0;
-	policy_saw(search, tier);
 	if (ring_ask(victim))
 		stat_add(&w->stats.asked, 1);
-	return policy_may_force(&sched.policy, search, tier) ? force(w, p, tier) : 0;
+	return n && policy_may_force(&sched.policy, search, tier) ? force(w, p, tier) : 0;
 }
 
 uintptr_t steal_round(struct worker *w, struct policy_search *search)
@@ -147,6 +206,7 @@ uintptr_t steal_round(struct worker *w, struct policy_search *search)
 	unsigned count = victims->count;
 	uintptr_t item;
 
+	w->watches = false;
 	policy_round_begin(search, clock_ns());
 	for (unsigned i = 0; i < count; i++) {
 		unsigned at = policy_victim(&sched.policy, i, victims->victim[i].begin, victims->victim[i].of_tier,

@@ -46,6 +46,15 @@ struct worker_stats {
 	uint64_t wakes_home, wakes_across;
 };
 
+/* What a thief has seen at a victim that had a single item, or none (steal.c). Its own. */
+#define STEAL_WATCHES 8
+struct steal_watch {
+	const struct processor *at;
+	uint64_t switches; /* of those who work there, at the last look */
+	uint64_t still;    /* since when they have not switched */
+	uint64_t looked;
+};
+
 /* A worker adds to one of its own; no locked instruction. */
 static inline void stat_add(uint64_t *stat, uint64_t n)
 {
@@ -79,6 +88,8 @@ struct worker {
 	uint64_t looked_ns; /* when it last looked for timers that are due */
 	uint64_t random;
 	uint64_t spin_ns; /* how long it searches before it sleeps */
+	struct steal_watch watch[STEAL_WATCHES];
+	bool watches; /* in the last round it left something alone (steal.c) */
 	struct worker_stats stats;
 	pthread_t pthread;
 	void *signal_stack;

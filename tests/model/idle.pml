@@ -15,7 +15,7 @@
  *
  * Seeds: NO_MEMBARRIER, NO_RECHECK, NO_RESTART_BY_BARRIER, NO_FLUSH_BY_BARRIER,
  * CLEAR_WITHOUT_NOTIFY, NO_CHAIN, NO_LOOK, LOOK_WITHOUT_INBOX, NO_REQUEST, NO_SECOND_LOOK,
- * POP_FORGETS_REQUEST, FAIR_PUSH_IGNORES_REQUEST.
+ * POP_FORGETS_REQUEST, FAIR_PUSH_IGNORES_REQUEST, WAKE_LOOKS_BEFORE.
  */
 #ifndef WORKERS
 #define WORKERS 2
@@ -161,6 +161,7 @@ yield:	/* to another item that is here; this one goes to the fair queue */
 push:	/* section_push, and section_fair_push */
 	if
 	:: atomic { request[me] -> cut[me] = 0 }; goto push_slow
+	:: request[me] && queue[me] + unseen[me] == 0 -> goto push_woken
 	:: !request[me]
 	fi;
 	atomic {
@@ -170,6 +171,22 @@ push:	/* section_push, and section_fair_push */
 		fi
 	}
 	goto running;
+push_woken: /* ready_quietly(): the request is left while somebody searches */
+#ifdef WAKE_LOOKS_BEFORE
+	if
+	:: searching > 0
+	:: searching == 0 -> goto push_slow
+	fi;
+	atomic { unseen[me]++ }
+	goto running;
+#endif
+	atomic { unseen[me]++ }
+	if
+	:: searching > 0 -> goto running
+	:: searching == 0
+	fi;
+	atomic { FENCE; asked = request[me]; request[me] = 0 }
+	goto answered;
 push_slow: /* ring_push_slow */
 	atomic { FENCE; asked = request[me]; request[me] = 0 }
 	atomic { unseen[me]++ } /* section_push_raw: reads nothing that others write */
