@@ -10,6 +10,7 @@
 #include <perch/perch.h>
 
 #include "core/sched/sched.h"
+#include "rseq/sanitizer.h"
 #include "tests/harness/harness.h"
 
 static bool two_workers(void)
@@ -165,6 +166,9 @@ TEST_TIMEOUT(who_computes_is_asked_in_advance, 60)
 	ASSERT_EQ(perch_create(&t, NULL, compute_and_fork, NULL), 0);
 	ASSERT_EQ(perch_join(t, NULL), 0);
 	s = stats();
+#if !SANITIZER_THREAD && !SANITIZER_ADDRESS /* under which a look takes longer than what it waits for */
 	EXPECT_LT(s.forced, FORKS / 3);
+#endif
+	(void)s;
 	EXPECT_EQ(perch_stop(), 0);
 }
