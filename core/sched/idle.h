@@ -16,7 +16,8 @@
  *      others sleep, looks everywhere once more, as one does before it sleeps, and
  *      wakes another only if there is more.
  *   C. Whoever takes a request off a CPU's line publishes and calls
- *      idle_notify(). A request that is not answered stays.
+ *      idle_notify(). A request that is not answered stays. A wake may leave one while
+ *      somebody searches (rule A), if that is so behind its push as well.
  *   D. Whoever posts to an inbox or an overflow queue (they have a full fence)
  *      calls idle_notify_at() or idle_notify() afterwards.
  *   E. A worker that has set its bit looks at its home's inbox: who posts there to
