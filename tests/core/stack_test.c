@@ -2,6 +2,7 @@
 /* stack_test.c - sizes, guards, growth by touch, trimming, and running out. */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -390,6 +391,13 @@ static void spawn_until_refused(unsigned most, size_t stack)
 	free(t);
 }
 
+/* Before anything starts: else each pthread's first malloc() maps 128 MiB for an arena, at any time, and gives
+ * back the half. */
+static void one_arena(void)
+{
+	ASSERT_EQ(mallopt(M_ARENA_MAX, 1), 1);
+}
+
 static void limit_addresses(size_t more)
 {
 	size_t pages = 0;
@@ -407,6 +415,7 @@ TEST(addresses_run_out)
 {
 	if (SANITIZER_ADDRESS || SANITIZER_THREAD)
 		SKIP("the sanitizer needs its addresses");
+	one_arena();
 	ASSERT_EQ(perch_start(NULL), 0);
 	limit_addresses((size_t)512 << 20);
 	spawn_until_refused(5000, (size_t)8 << 20);
@@ -420,6 +429,7 @@ TEST(starts_where_addresses_are_short)
 
 	if (SANITIZER_ADDRESS || SANITIZER_THREAD)
 		SKIP("the sanitizer needs its addresses");
+	one_arena();
 	limit_addresses((size_t)300 << 20);
 	ASSERT_EQ(perch_start(NULL), 0);
 	for (int i = 0; i < 1000; i++) {
@@ -476,6 +486,7 @@ TEST(tasks_without_a_stack_are_run_by_their_forker)
 
 	if (SANITIZER_ADDRESS || SANITIZER_THREAD)
 		SKIP("the sanitizer needs its addresses");
+	one_arena();
 	ASSERT_EQ(perch_start(NULL), 0);
 	limit_addresses(40 << 10);
 	/* without addresses for a slab there is not one stack: perch_create says so, or the join */
