@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "core/sched/turn.h"
+#include "core/sched/waitq_turn.h"
 
 #define CHAN_APART static __attribute__((noinline))
 
@@ -101,8 +101,7 @@ CHAN_INLINE int wait_for_ever(perch_chan_t *c, perch_waitq_t *q, void *value, en
 	struct wait wait;
 	const void *left;
 
-	wait.thread = sched_self();
-	wait.many = false;
+	wait_begin_turn(&wait, CLOCK_NEVER);
 	chan_append(c, q, &w, &wait, value);
 	left = park_with(wait.thread, reason, c, unlock, c);
 	return switch_return(left, wait.result);

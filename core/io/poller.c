@@ -469,11 +469,6 @@ int io_block(int fd, uint32_t events, uint64_t deadline)
 	return p.revents & POLLNVAL ? -EBADF : 0;
 }
 
-static void unlock_queue(void *arg)
-{
-	waitq_unlock(arg);
-}
-
 int io_wait(int fd, uint32_t events, enum park_reason reason, uint64_t deadline)
 {
 	struct waiter w;
@@ -500,7 +495,7 @@ int io_wait(int fd, uint32_t events, enum park_reason reason, uint64_t deadline)
 	if (r)
 		waitq_unlock(&e->queue);
 	else
-		r = waitq_sleep(&e->queue, &w, reason, (void *)(intptr_t)fd, deadline, unlock_queue, &e->queue);
+		r = waitq_sleep(&e->queue, &w, reason, (void *)(intptr_t)fd, deadline, waitq_unlock_hook, &e->queue);
 	idle_io_end();
 	if (r == -EPERM)
 		return IO_ALWAYS;

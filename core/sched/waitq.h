@@ -77,6 +77,12 @@ static inline void waitq_unlock(perch_waitq_t *q)
 	bias_unlock((struct bias_lock *)q->lock);
 }
 
+/* The same for a thread that sleeps in it: what park_with() calls. */
+static inline void waitq_unlock_hook(void *q)
+{
+	waitq_unlock(q);
+}
+
 /* The lock is held; for these, up to waitq_claim(). */
 static inline bool waitq_empty(const perch_waitq_t *q)
 {

@@ -11,9 +11,13 @@
 #include "core/sched/turn.h"
 #include "core/sched/waitq.h"
 
-/* As wait_begin(), for ever: one queue, no timer. */
-TURN_INLINE void wait_begin_turn(struct wait *wait)
+/* As wait_begin(), for one queue: without a deadline there is no timer, and one side only. */
+TURN_INLINE void wait_begin_turn(struct wait *wait, uint64_t deadline)
 {
+	if (deadline != CLOCK_NEVER) {
+		wait_begin(wait, true);
+		return;
+	}
 	wait->thread = sched_self();
 	wait->many = false;
 }
@@ -31,29 +35,20 @@ TURN_INLINE int wait_sleep_turn(struct wait *wait, enum park_reason reason, cons
 TURN_INLINE int waitq_sleep_turn(perch_waitq_t *q, struct waiter *w, enum park_reason reason, const void *wait_for,
 				 uint64_t deadline, void (*unlock)(void *), void *arg, const void **left)
 {
+	if (deadline == CLOCK_NEVER)
+		return wait_sleep_turn(w->wait, reason, wait_for, deadline, unlock, arg, left);
 	*left = __builtin_return_address(0);
-	if (deadline != CLOCK_NEVER)
-		return waitq_sleep(q, w, reason, wait_for, deadline, unlock, arg);
-	*left = park_with(w->wait->thread, reason, wait_for, unlock, arg);
-	return w->wait->result;
-}
-
-static inline void waitq_unlock_turn(void *q)
-{
-	waitq_unlock(q);
+	return waitq_sleep(q, w, reason, wait_for, deadline, unlock, arg);
 }
 
 /* Neither `w` nor `wait` is in use before, but for w->data. */
 TURN_INLINE int waitq_wait_turn(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason,
 				const void *wait_for, uint64_t deadline, const void **left)
 {
-	if (deadline == CLOCK_NEVER)
-		wait_begin_turn(wait);
-	else
-		wait_begin(wait, true);
+	wait_begin_turn(wait, deadline);
 	w->wait = wait;
 	waitq_append(q, w);
-	return waitq_sleep_turn(q, w, reason, wait_for, deadline, waitq_unlock_turn, q, left);
+	return waitq_sleep_turn(q, w, reason, wait_for, deadline, waitq_unlock_hook, q, left);
 }
 
 #endif

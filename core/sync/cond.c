@@ -125,10 +125,7 @@ static int wait_until(perch_cond_t *c, perch_mutex_t *m, uint64_t deadline)
 	if (sched_check() == -EPERM)
 		return -EPERM;
 	depth = mutex_disown(m);
-	if (deadline == CLOCK_NEVER)
-		wait_begin_turn(&wait);
-	else
-		wait_begin(&wait, true);
+	wait_begin_turn(&wait, deadline);
 	w.wait = &wait;
 	waitq_lock(&c->queue);
 	waitq_append(&c->queue, &w);

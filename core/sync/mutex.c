@@ -225,16 +225,13 @@ TURN_INLINE int wait_turn(perch_mutex_t *m, uint64_t deadline, int told, const v
 			waitq_unlock(&m->queue);
 			return r;
 		}
-		if (deadline == CLOCK_NEVER)
-			wait_begin_turn(&wait);
-		else
-			wait_begin(&wait, true);
+		wait_begin_turn(&wait, deadline);
 		w.wait = &wait;
 		if (woken)
 			waitq_prepend(&m->queue, &w);
 		else
 			waitq_append(&m->queue, &w);
-		told = waitq_sleep_turn(&m->queue, &w, PARK_MUTEX, m, deadline, waitq_unlock_turn, &m->queue, left);
+		told = waitq_sleep_turn(&m->queue, &w, PARK_MUTEX, m, deadline, waitq_unlock_hook, &m->queue, left);
 		if (told < 0)
 			return told;
 	}

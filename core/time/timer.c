@@ -335,7 +335,7 @@ int perch_timer_destroy(perch_timer_t *t)
 	}
 	if (o->on) {
 		o->waiter = sched_self();
-		park_with(sched_self(), PARK_TIMER, o, unlock, o);
+		park_with(o->waiter, PARK_TIMER, o, unlock, o);
 	} else {
 		unlock(o);
 	}
