@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * spill.c - the overflow queues, one per node: first in, first out, for what
- * does not fit in a ring. Everybody looks there every 61st round, and when it
- * has nothing else.
+ * does not fit in a ring, and what of a fair queue others have asked for. Everybody
+ * looks there every 61st round, and when it has nothing else.
  *
  *	          spill   take
  *	spill       L       L     (L: the queue's lock)

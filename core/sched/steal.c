@@ -149,7 +149,10 @@ static bool leave_alone(struct worker *w, struct processor *p, uint64_t now)
 {
 	const struct steal_watch *s = look_at(w, p, now);
 
-	return s && now - s->still < SINGLE_NS && (w->watches = true);
+	if (!s || now - s->still >= SINGLE_NS)
+		return false;
+	w->watches = true;
+	return true;
 }
 
 static bool may_ask_in_advance(struct worker *w, struct processor *p, uint64_t now)
@@ -187,10 +190,11 @@ static uintptr_t rob(struct worker *w, struct policy_search *search, struct proc
 	if (!inbox && !processor_inbox_empty(p))
 		policy_saw(search, tier);
 	n = ring_private(victim) + ring_fair_length(victim);
+	if (!n && (policy_far(tier) || !may_ask_in_advance(w, p, search->now)))
+		return 0;
 	if (n)
 		policy_saw(search, tier);
-	if (n == 1 ? leave_alone(w, p, search->now)
-		   : !n && (policy_far(tier) || !may_ask_in_advance(w, p, search->now)))
+	if (n == 1 && leave_alone(w, p, search->now))
 		return 0;
 	if (ring_ask(victim))
 		stat_add(&w->stats.asked, 1);

@@ -14,8 +14,8 @@
  *
  * The returns after a switch are predicted from the calls before it: those of
  * the thread that left. So they are right when both wait in the same call of the
- * same function, as the threads of a parallel loop do, and else wrong, at 7-15 ns
- * each. For that switch_stack() tells the caller where the one who left would
+ * same function, as the threads of a parallel loop do, and else wrong, at about 20 ns
+ * a switch. For that switch_stack() tells the caller where the one who left would
  * have returned to, and switch_return() returns by a jump, which is predicted by
  * what came before, when that is another place.
  *
