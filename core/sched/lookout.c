@@ -19,6 +19,8 @@
 
 /* Without a marked call for so long, it goes to sleep. */
 #define QUIET_NS 100000000u
+/* A turn of anybody else is longer, unless he blocks in it. */
+#define AT_ONCE_NS 20000u
 #define STACK ((size_t)64 << 10)
 
 struct lookout {
@@ -34,15 +36,17 @@ static const struct thread *marked(struct worker *w)
 }
 
 /*
- * This runs, so the worker does not; but it may have been preempted for us. If it
- * has not gone on after we have let go of the CPU, it cannot: it is blocked.
+ * This runs, so the worker does not; but it may have been preempted for us. Then it
+ * goes on, for a slice, as soon as we let go of the CPU: if we have it back at once,
+ * nobody else could use it. The worker's CPU clock would tell as well, by two more
+ * syscalls.
  */
-static bool is_blocked(struct worker *w)
+static bool is_blocked(void)
 {
-	uint64_t used = task_cpu_ns(worker_tid(w));
+	uint64_t before = clock_ns();
 
 	sched_yield();
-	return task_cpu_ns(worker_tid(w)) == used;
+	return clock_ns() - before < AT_ONCE_NS;
 }
 
 /* *busy: some holder is awake. True: a call is marked. */
@@ -62,7 +66,7 @@ static bool look(struct processor *p, bool *busy)
 		if (!t || worker_current(w) != t)
 			continue;
 		any = true;
-		if (!is_blocked(w) || marked(w) != t)
+		if (!is_blocked() || marked(w) != t)
 			continue;
 		/* the spare, once it is called, runs instead of us: so it is told before, if
 		 * there was none, and by who comes back, if there was */
@@ -109,7 +113,7 @@ static void *lookout_main(void *arg)
 		if (!busy || now - called > QUIET_NS) {
 			sleep_until_called(l);
 			called = clock_ns();
-		} else {
+		} else if (!any) { /* else it has yielded */
 			sched_yield();
 		}
 	}
