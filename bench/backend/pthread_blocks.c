@@ -38,7 +38,7 @@ int pthread_baton(struct baton *b)
 	sem_init(&other.go, 0, 0);
 	r = pthread_create(&t, NULL, other_main, &other);
 	for (size_t i = 0; i < b->n && !r; i++) {
-		baton_pause(b, sched_yield);
+		baton_pause(b, NULL); /* as long without a syscall as the others */
 		sem_post(&other.go);
 		baton_block(b, i, NULL, NULL);
 	}

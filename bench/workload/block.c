@@ -113,7 +113,8 @@ void baton_pause(struct baton *b, int (*yield)(void))
 
 	do {
 		steps(1, STEPS_A_TURN / 16);
-		yield();
+		if (yield)
+			yield();
 	} while (now_ns() < end);
 }
 
