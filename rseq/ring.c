@@ -139,7 +139,7 @@ unsigned ring_pop_slow(uintptr_t *item, uintptr_t wanted)
 	 * else it stays for the next push, so that none is lost. */
 	inject();
 	if (a && __atomic_load_n(&a->request, __ATOMIC_RELAXED) && ring_private(a) >= 2 &&
-	    __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL)) {
+	    __atomic_exchange_n(&a->request, 0, __ATOMIC_SEQ_CST)) {
 		asked = RING_ASKED;
 		ring_publish();
 	}
@@ -303,7 +303,18 @@ bool ring_ask(struct percpu *victim)
 {
 	/* read first: an asked owner's line need not be fetched for writing again */
 	return !__atomic_load_n(&victim->request, __ATOMIC_RELAXED) &&
-	       !__atomic_exchange_n(&victim->request, 1, __ATOMIC_ACQ_REL);
+	       !__atomic_exchange_n(&victim->request, REQUEST_ASKED, __ATOMIC_ACQ_REL);
+}
+
+bool ring_request_here(struct percpu *a)
+{
+	uint32_t old;
+
+	if (percpu_locked)
+		return false;
+	inject();
+	old = __atomic_load_n(&a->request, __ATOMIC_SEQ_CST);
+	return old == REQUEST_STANDS || section_cas(&a->request, old, REQUEST_STANDS, a->cpu) == SECTION_DONE;
 }
 
 /* Keep sections, and others who do this, away from an area whose flags are `flags`; false:

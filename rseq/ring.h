@@ -129,12 +129,42 @@ bool ring_take_back(struct percpu *a);
  * oldest first. Returns how many were stored in out. */
 unsigned ring_steal(struct percpu *victim, uintptr_t *out, unsigned max);
 
+/* Kinds of requests: a thief's; one that stands (below); and one that is to stand, of somebody by a number. */
+enum { REQUEST_ASKED = 1, REQUEST_STANDS, REQUEST_OF };
+
 /* Any CPU: leave a request. True when there was none before. */
 bool ring_ask(struct percpu *victim);
+
+/*
+ * A request *stands* when no push can be under way that has not seen it: it was left with a number
+ * of one's own, the rseq membarrier was issued, and it is there still; or it was left by a section
+ * on that CPU. It stands until it is taken off.
+ */
+static inline void ring_leave_request(struct percpu *a, unsigned number)
+{
+	__atomic_store_n(&a->request, REQUEST_OF + number, __ATOMIC_SEQ_CST);
+}
+
+/* After the barrier. */
+static inline void ring_let_stand(struct percpu *a, unsigned number)
+{
+	uint32_t mine = REQUEST_OF + number;
+
+	__atomic_compare_exchange_n(&a->request, &mine, REQUEST_STANDS, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static inline bool ring_request_stands(const struct percpu *a)
+{
+	return __atomic_load_n(&a->request, __ATOMIC_SEQ_CST) == REQUEST_STANDS;
+}
+
+/* Leave one that stands, if this is the CPU of `a`. False: it is not, or somebody changed
+ * it meanwhile; or nothing is done by sections. */
+bool ring_request_here(struct percpu *a);
 /* Whoever takes one off answers for it (RING_ASKED). False: there is none. */
 static inline bool ring_take_request(struct percpu *a)
 {
-	return __atomic_load_n(&a->request, __ATOMIC_RELAXED) && __atomic_exchange_n(&a->request, 0, __ATOMIC_ACQ_REL);
+	return __atomic_load_n(&a->request, __ATOMIC_RELAXED) && __atomic_exchange_n(&a->request, 0, __ATOMIC_SEQ_CST);
 }
 
 /*

@@ -9,6 +9,7 @@
 
 #include "core/sched/clock.h"
 #include "core/sched/handoff.h"
+#include "core/sched/look.h"
 #include "core/sched/monitor.h"
 #include "core/sched/sched.h"
 #include "core/sched/sleepers.h"
@@ -198,6 +199,8 @@ static void answer_apart(void)
 
 void idle_answer(void)
 {
+	/* the push, which a section has done, before whether anybody searches (look.h) */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__builtin_expect(!sleepers_apart(), 1))
 		idle_notify();
 	else
@@ -305,31 +308,6 @@ bool idle_search_begin(struct worker *w)
 	return true;
 }
 
-static bool anything(const struct processor *reach)
-{
-	struct processor_set *set = sched_set();
-
-	for (unsigned i = 0; i < set->count; i++) {
-		struct processor *p = set->processor[i];
-
-		if ((!reach || p->domain == reach->domain || processor_retired(p)) && processor_has_work(p))
-			return true;
-	}
-	return !spill_empty();
-}
-
-/* Without what is pinned: that only its worker can run, which may be blocked for
- * long, and nobody is to search as long as that. */
-bool idle_anything(void)
-{
-	return anything(NULL);
-}
-
-bool idle_anything_for(const struct processor *p)
-{
-	return anything(p);
-}
-
 /* What its worker found, or was woken for, is left to others: of its domain, if one of them
  * sleeps; else, what is for all, to all. */
 static void pass_on(unsigned domain)
@@ -338,33 +316,6 @@ static void pass_on(unsigned domain)
 
 	if (!notify(domain, &counted) && sleepers_apart() && anything_for_all())
 		idle_notify();
-}
-
-bool idle_anything_pinned(void)
-{
-	for (unsigned i = 0; i < sched_workers(); i++)
-		if (__atomic_load_n(&sched.workers[i].pinned, __ATOMIC_SEQ_CST))
-			return true;
-	return false;
-}
-
-/* The last searcher's duty, of its domain: rule A's other half. True: something is there. */
-static bool last_look(struct worker *w)
-{
-	struct processor_set *set = sched_set();
-
-	for (unsigned i = 0; i < set->count; i++)
-		if (set->processor[i]->domain == w->home->domain)
-			__atomic_store_n(&processor_area(set->processor[i])->request, 1, __ATOMIC_SEQ_CST);
-	inject();
-	/* in the fallback the areas' locks order the request before the next push */
-	if (percpu_locked)
-		for (unsigned i = 0; i < set->count; i++)
-			percpu_pass_lock(processor_area(set->processor[i]));
-	else
-		barrier_all();
-	stat_add(&w->stats.barriers, 1);
-	return idle_anything_for(w->home);
 }
 
 /*
@@ -510,7 +461,7 @@ void idle_search_end(struct worker *w, bool found)
 	if (__atomic_sub_fetch(&d->searching, 1, __ATOMIC_SEQ_CST) != 0 || !found)
 		return;
 	sleeping = __atomic_load_n(&d->sleeping, __ATOMIC_SEQ_CST);
-	if (sleeping && sleeping == __atomic_load_n(&d->seats, __ATOMIC_SEQ_CST) - 1 && !last_look(w) &&
+	if (sleeping && sleeping == __atomic_load_n(&d->seats, __ATOMIC_SEQ_CST) - 1 && !look_last(w) &&
 	    timers_earliest() >= __atomic_load_n(&idle.until, __ATOMIC_SEQ_CST) && !needs_watch())
 		return;
 	pass_on(w->home->domain);
@@ -531,7 +482,7 @@ bool idle_sleep(struct worker *w, bool searching)
 	else
 		last = __atomic_load_n(&d->searching, __ATOMIC_SEQ_CST) == 0;
 	/* not the last: the one that still searches will look, but for what was aimed here: rule E */
-	stay = (last && last_look(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w) ||
+	stay = (last && look_last(w)) || __atomic_load_n(&sched.quitting, __ATOMIC_SEQ_CST) || worker_called(w) ||
 	       !processor_inbox_empty(w->home);
 	if (stay && sleepers_choose(w)) {
 		__atomic_sub_fetch(&d->sleeping, 1, __ATOMIC_SEQ_CST);

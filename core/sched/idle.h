@@ -2,12 +2,9 @@
 /*
  * idle.h - sleeping workers, and waking just enough of them.
  *
- * The cost of "does anybody sleep?" is on the sleeper's side. A push looks at
- * one word, the request on its own CPU's line, and has no fence; the last
- * searcher, before it sleeps, leaves a request on every CPU, issues the rseq
- * membarrier, and looks at every queue once more. A push that did not see the
- * request committed before the barrier, so the last look sees its item; one
- * that commits later started over, and sees the request.
+ * The cost of "does anybody sleep?" is on the sleeper's side: a push looks at one word, the
+ * request on its own CPU's line, and has no fence; the last searcher, before it sleeps, looks at
+ * every queue once more (look.h).
  *
  * Rules (those of Go's scheduler, with requests in place of its fence)
  *   A. While a worker searches, nobody need be woken: it will look everywhere
@@ -102,13 +99,6 @@ void idle_tell(void);
 bool idle_all_asleep(void);
 /* This one does. */
 bool idle_asleep_one(unsigned worker);
-/* As far as one look tells, some queue has something to run. */
-bool idle_anything(void);
-/* ... that those at home there may take. */
-bool idle_anything_for(const struct processor *p);
-/* Some worker has a thread pinned to it that is ready. */
-bool idle_anything_pinned(void);
-
 /* Become a searcher, unless half as many search as are busy. */
 bool idle_search_begin(struct worker *w);
 /* No longer one. found: rule B. */

@@ -14,6 +14,7 @@
 #include "core/sched/foreign.h"
 #include "core/sched/handoff.h"
 #include "core/sched/idle.h"
+#include "core/sched/look.h"
 #include "core/sched/lookout.h"
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
@@ -190,12 +191,12 @@ static bool look(struct processor *p, struct seat *s, struct worker *w, uint64_t
 		/* for what waits on other CPUs, too, but later: they may come to it by themselves */
 		if (waited < patience ||
 		    (!waits(p, s, now) &&
-		     (waited < 2 * patience || now - s->still_since < STUCK_NS || !idle_anything_for(p))))
+		     (waited < 2 * patience || now - s->still_since < STUCK_NS || !look_anything_for(p))))
 			return false;
 		return hand_off(p, w, true, now);
 	}
 	if (__atomic_load_n(&w->in_call, __ATOMIC_RELAXED) != current && waited < STUCK_NS && !waits(p, s, now) &&
-	    !idle_anything_for(p))
+	    !look_anything_for(p))
 		return false;
 	return hand_off(p, w, false, now);
 }

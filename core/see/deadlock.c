@@ -12,6 +12,7 @@
 #include "core/sched/foreign.h"
 #include "core/sched/handoff.h"
 #include "core/sched/idle.h"
+#include "core/sched/look.h"
 #include "core/sched/sched.h"
 #include "core/sched/task.h"
 #include "core/see/stats.h"
@@ -129,7 +130,7 @@ enum deadlock deadlock_look(uint64_t *moved, uint64_t *waiting)
 {
 	*moved = what_moved();
 	if (!sched_up() || !threads_exist(waiting) || wakers() || io_waits() || handoff_any_lost() ||
-	    timers_earliest() != CLOCK_NEVER || !idle_all_asleep() || idle_anything() || idle_anything_pinned())
+	    timers_earliest() != CLOCK_NEVER || !idle_all_asleep() || look_anything() || look_anything_pinned())
 		return DEADLOCK_NO;
 	return strangers() ? DEADLOCK_UNSURE : DEADLOCK_YES;
 }

@@ -13,9 +13,13 @@
  * for it. A membarrier also restarts the section in progress (cut[]). It
  * reaches the CPUs one after the other.
  *
+ * A request that stands (core/sched/look.h) spares the last look its membarrier. A thief's request does
+ * not stand. The pthread outside also pushes by sections, on CPU 0, whose worker it then has preempted.
+ *
  * Seeds: NO_MEMBARRIER, NO_RECHECK, NO_RESTART_BY_BARRIER, NO_FLUSH_BY_BARRIER,
  * CLEAR_WITHOUT_NOTIFY, NO_CHAIN, NO_LOOK, LOOK_WITHOUT_INBOX, NO_REQUEST, NO_SECOND_LOOK,
- * POP_FORGETS_REQUEST, FAIR_PUSH_IGNORES_REQUEST, WAKE_LOOKS_BEFORE.
+ * POP_FORGETS_REQUEST, FAIR_PUSH_IGNORES_REQUEST, WAKE_LOOKS_BEFORE, THIEFS_STANDS,
+ * STANDS_BESIDE_AWAKE, NO_FENCE_BEHIND_PUSH, OWN_NOT_LEFT.
  */
 #ifndef WORKERS
 #define WORKERS 2
@@ -30,7 +34,10 @@
 byte queue[WORKERS];  /* length of each CPU's run queue, in memory */
 byte unseen[WORKERS]; /* pushed there, still in the store buffer */
 byte inbox;
-bool request[WORKERS];
+byte request[WORKERS];
+#define ASKED 1
+#define STANDS 2
+#define OF 3 /* + worker: to stand behind its barrier */
 bool cut[WORKERS]; /* the section in progress must restart */
 byte idle_mask; /* who sleeps, and has not been chosen yet */
 byte searching;
@@ -51,7 +58,7 @@ inline ask_all()
 #ifndef NO_REQUEST
 	c = 0;
 	do
-	:: c < WORKERS -> request[c] = 1; c++
+	:: c < WORKERS -> request[c] = OF + me; c++
 	:: else -> break
 	od;
 #endif
@@ -71,7 +78,58 @@ inline ask_all()
 	:: else -> break
 	od;
 #endif
+	c = 0;
+	do
+	:: c < WORKERS ->
+		atomic {
+			if
+			:: request[c] == OF + me -> request[c] = STANDS
+			:: else
+			fi;
+			c++
+		}
+	:: else -> break
+	od;
 	c = 0
+}
+
+/* look_last(), but for the look itself */
+inline see_to_requests()
+{
+#ifdef STANDS_BESIDE_AWAKE
+	stands = 1;
+#else
+	atomic {
+		if
+		:: idle_mask & BIT(me) -> stands = (sleeping == WORKERS)
+		:: else -> stands = (sleeping >= WORKERS - 1)
+		fi
+	}
+#endif
+	c = 0;
+	do
+	:: c < WORKERS && stands ->
+		atomic {
+			if
+			:: c == me
+#ifdef THIEFS_STANDS
+			:: c != me -> stands = (request[c] != 0)
+#else
+			:: c != me -> stands = (request[c] == STANDS)
+#endif
+			fi;
+			c++
+		}
+	:: else -> break
+	od;
+	if
+	:: stands ->
+#ifndef OWN_NOT_LEFT
+		atomic { FENCE; request[me] = STANDS } /* by a section; what this CPU pushed before is seen before */
+#endif
+		stands = 0; c = 0
+	:: else -> ask_all()
+	fi
 }
 
 inline notify(who)
@@ -127,7 +185,7 @@ inline notify(who)
 proctype worker(byte me; bool starts_busy)
 {
 	byte c;   /* CPU looked at, or whom to wake */
-	bool asked;
+	bool asked, stands;
 	bool counted; /* among the searchers */
 
 	if
@@ -160,9 +218,9 @@ yield:	/* to another item that is here; this one goes to the fair queue */
 
 push:	/* section_push, and section_fair_push */
 	if
-	:: atomic { request[me] -> cut[me] = 0 }; goto push_slow
-	:: request[me] && queue[me] + unseen[me] == 0 -> goto push_woken
-	:: !request[me]
+	:: atomic { request[me] != 0 -> cut[me] = 0 }; goto push_slow
+	:: request[me] != 0 && queue[me] + unseen[me] == 0 -> goto push_woken
+	:: request[me] == 0
 	fi;
 	atomic {
 		if
@@ -185,26 +243,38 @@ push_woken: /* ready_quietly(): the request is left while somebody searches */
 	:: searching > 0 -> goto running
 	:: searching == 0
 	fi;
-	atomic { FENCE; asked = request[me]; request[me] = 0 }
+	atomic { FENCE; asked = (request[me] != 0); request[me] = 0 }
 	goto answered;
 push_slow: /* ring_push_slow */
-	atomic { FENCE; asked = request[me]; request[me] = 0 }
+	atomic {
+		FENCE;
+		asked = (request[me] != 0);
+		request[me] = 0;
+		if
+		:: asked
+		:: else -> goto push /* another has taken it: one that is left now is to be seen */
+		fi
+	}
 	atomic { unseen[me]++ } /* section_push_raw: reads nothing that others write */
 	goto answered;
 
 sync:	/* ring_pop_slow for an item that is not on top: it answers, then takes nothing */
 	if
-	:: request[me] && queue[me] + unseen[me] >= 2
+	:: request[me] != 0 && queue[me] + unseen[me] >= 2
 	:: else -> goto running
 	fi;
-	atomic { FENCE; asked = request[me]; request[me] = 0 }
+	atomic { FENCE; asked = (request[me] != 0); request[me] = 0 }
 #ifdef POP_FORGETS_REQUEST
 	asked = 0;
 #endif
 answered:
 #ifndef CLEAR_WITHOUT_NOTIFY
 	if
-	:: asked -> notify(c)
+	:: asked ->
+#ifndef NO_FENCE_BEHIND_PUSH
+		atomic { FENCE }
+#endif
+		notify(c)
 	:: else
 	fi;
 #endif
@@ -231,7 +301,8 @@ search:	c = 0;
 		atomic {
 			if
 			:: queue[c] > 0 -> queue[c]--; goto found
-			:: else -> c++
+			:: queue[c] == 0 && c != me && request[c] == 0 && counted -> request[c] = ASKED; c++ /* in advance */
+			:: queue[c] == 0 -> c++
 			fi
 		}
 	:: else -> break
@@ -256,13 +327,12 @@ search:	c = 0;
 		:: else
 		fi
 	}
-	/* last_look */
-	ask_all();
+	see_to_requests();
 #ifndef NO_RECHECK
 	c = 0;
 	do
-	:: c < WORKERS && queue[c] == 0 -> c++
-	:: c < WORKERS && queue[c] > 0 -> goto stay
+	:: c < WORKERS && queue[c] == 0 && (c != me || unseen[me] == 0) -> c++
+	:: c < WORKERS && (queue[c] > 0 || (c == me && unseen[me] > 0)) -> goto stay
 	:: c == WORKERS -> break
 	od;
 	if
@@ -300,7 +370,7 @@ found:	atomic {
 	:: asked && sleeping == WORKERS - 1 ->
 		/* all others sleep: a last look instead of waking one */
 #ifndef NO_LOOK
-		ask_all();
+		see_to_requests();
 #ifndef LOOK_WITHOUT_INBOX
 		asked = inbox > 0;
 #else
@@ -308,7 +378,7 @@ found:	atomic {
 #endif
 		c = 0;
 		do
-		:: c < WORKERS -> asked = asked || queue[c] > 0; c++
+		:: c < WORKERS -> asked = asked || queue[c] > 0 || (c == me && unseen[me] > 0); c++
 		:: else -> break
 		od;
 		c = 0;
@@ -336,8 +406,18 @@ proctype outside()
 
 	do
 	:: left > 0 ->
-		atomic { left--; inbox++ } /* an exchange: a full barrier */
-		notify(c)
+		if
+		:: atomic { left--; inbox++ } /* an exchange: a full barrier */
+		:: atomic { request[0] == 0 -> left--; cut[0] = 1; unseen[0]++; goto silent } /* a section */
+		:: atomic { request[0] != 0 -> left--; cut[0] = 1; queue[0] = queue[0] + unseen[0]; unseen[0] = 0; request[0] = 0 }
+			unseen[0]++;
+#ifndef NO_FENCE_BEHIND_PUSH
+			atomic { queue[0] = queue[0] + unseen[0]; unseen[0] = 0 }
+#endif
+		fi;
+		notify(c);
+silent:
+		skip
 	:: else -> break
 	od
 }

@@ -205,6 +205,50 @@ TEST_F(ring, push_answers_a_request)
 	EXPECT_TRUE(ring_ask(self->a));
 }
 
+TEST_F(ring, a_request_stands_behind_the_barrier_if_it_is_there_still)
+{
+	/* one that is taken, and left anew by a thief, does not */
+	ring_leave_request(self->a, 7);
+	EXPECT_FALSE(ring_request_stands(self->a));
+	EXPECT_TRUE(ring_take_request(self->a));
+	EXPECT_TRUE(ring_ask(self->a));
+	ring_let_stand(self->a, 7);
+	EXPECT_FALSE(ring_request_stands(self->a));
+	/* nor does another's */
+	ring_leave_request(self->a, 8);
+	ring_let_stand(self->a, 7);
+	EXPECT_FALSE(ring_request_stands(self->a));
+	ring_let_stand(self->a, 8);
+	EXPECT_TRUE(ring_request_stands(self->a));
+	/* a thief finds it, and a push answers it like any */
+	EXPECT_FALSE(ring_ask(self->a));
+	EXPECT_TRUE(ring_request_stands(self->a));
+	EXPECT_EQ(ring_push(1), RING_DONE | RING_ASKED);
+	EXPECT_FALSE(ring_request_stands(self->a));
+}
+
+TEST_F(ring, a_request_left_on_this_cpu_stands_at_once)
+{
+	if (percpu_locked) {
+		EXPECT_FALSE(ring_request_here(self->a));
+		EXPECT_EQ(ring_push(1), RING_DONE);
+		return;
+	}
+	EXPECT_TRUE(ring_request_here(self->a));
+	EXPECT_TRUE(ring_request_stands(self->a));
+	EXPECT_TRUE(ring_request_here(self->a));
+	EXPECT_TRUE(ring_take_request(self->a));
+	EXPECT_TRUE(ring_ask(self->a));
+	EXPECT_TRUE(ring_request_here(self->a)); /* a thief's, too, from then on */
+	EXPECT_TRUE(ring_request_stands(self->a));
+	/* on another CPU it does not */
+	self->a->cpu++;
+	EXPECT_TRUE(ring_take_request(self->a));
+	EXPECT_FALSE(ring_request_here(self->a));
+	self->a->cpu--;
+	EXPECT_FALSE(ring_take_request(self->a));
+}
+
 TEST_F(ring, pop_answers_a_request_if_something_is_left)
 {
 	uintptr_t item = 0;
