@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <perch/perch.h>
 
 #include "core/sched/nodes.h"
 #include "core/sched/sched.h"
+#include "core/task/cut.h"
 #include "numa/cpuset.h"
 #include "numa/memory.h"
 #include "numa/place.h"
@@ -106,9 +108,35 @@ static int spread(void *memory, size_t size, const struct nodes *nodes)
 	return r;
 }
 
-/* node: the one that was asked for, unless `where` is another kind of place. */
-static int place(void *memory, size_t size, int where, int node, const struct nodes *nodes)
+/* As perch_for_numa() cuts a range. Parts that are neighbours and on one node are bound at once. */
+static int bind_blocks(char *memory, size_t size, const struct processor_set *set)
 {
+	struct processor **processor = malloc(set->count * sizeof(struct processor *));
+	size_t page = memory_page(), pages = (size - 1) / page + 1;
+	unsigned n, next;
+	int r = 0;
+
+	if (!processor)
+		return -ENOMEM;
+	n = cut_processors(set, processor);
+	for (unsigned i = 0; i < n && !r; i = next) {
+		size_t lo = cut_part(pages, i, n), hi;
+		int node = processor[i]->node;
+
+		for (next = i + 1; next < n && processor[next]->node == node; next++)
+			;
+		hi = cut_part(pages, next, n);
+		if (hi > lo)
+			r = place_bind(memory + lo * page, (hi - lo) * page, set->nodes->node[node].memory);
+	}
+	free(processor);
+	return r;
+}
+
+/* node: the one that was asked for, unless `where` is another kind of place. */
+static int place(void *memory, size_t size, int where, int node, const struct processor_set *set)
+{
+	const struct nodes *nodes = set->nodes;
 	size_t huge = memory_huge_page();
 
 	if (!nodes->placement)
@@ -119,6 +147,8 @@ static int place(void *memory, size_t size, int where, int node, const struct no
 		return spread(memory, size, nodes);
 	if (where == PERCH_NUMA_FIRST_TOUCH)
 		return memory_first_touch(memory, size);
+	if (where == PERCH_NUMA_BLOCKS)
+		return bind_blocks(memory, size, set);
 	return place_bind(memory, size, nodes->node[node].memory);
 }
 
@@ -127,7 +157,7 @@ static int meant(const struct nodes *nodes, int where)
 {
 	int node = where;
 
-	if (where == PERCH_NUMA_INTERLEAVED || where == PERCH_NUMA_FIRST_TOUCH)
+	if (where < PERCH_NUMA_LOCAL && where >= PERCH_NUMA_BLOCKS)
 		return 0;
 	if (where == PERCH_NUMA_LOCAL) {
 		node = perch_numa_node();
@@ -141,7 +171,7 @@ static int meant(const struct nodes *nodes, int where)
 
 int perch_numa_alloc(void **memory, size_t size, int where)
 {
-	const struct nodes *nodes;
+	const struct processor_set *set;
 	void *p;
 	int node, r = sched_check();
 
@@ -149,14 +179,14 @@ int perch_numa_alloc(void **memory, size_t size, int where)
 		return r;
 	if (!memory || !size)
 		return -EINVAL;
-	nodes = sched_set()->nodes;
-	node = meant(nodes, where);
+	set = sched_set();
+	node = meant(set->nodes, where);
 	if (node < 0)
 		return node;
 	r = memory_map(&p, size);
 	if (r)
 		return r;
-	r = place(p, size, where, node, nodes);
+	r = place(p, size, where, node, set);
 	if (r == -EPERM) {
 		say_refused();
 		r = 0;

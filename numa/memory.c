@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static size_t page_size(void)
+size_t memory_page(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
@@ -17,7 +17,7 @@ static size_t page_size(void)
 /* 0: there is no such size. */
 static size_t whole_pages(size_t size)
 {
-	size_t page = page_size();
+	size_t page = memory_page();
 
 	return size <= SIZE_MAX - page ? (size + page - 1) & -page : 0;
 }
@@ -116,13 +116,13 @@ size_t memory_huge_page(void)
 int memory_node(const void *address)
 {
 	/* the kernel writes nothing there */
-	void *page = (void *)((uintptr_t)address & -(uintptr_t)page_size());
+	void *page = (void *)((uintptr_t)address & -(uintptr_t)memory_page());
 	int status = -1, saved = errno, r;
 	unsigned char resident;
 
 	r = move_pages(0, 1, &page, NULL, &status, 0) < 0 ? -errno : status;
 	/* some kernels (6.1 on aarch64) say so of memory that nobody has touched, too */
-	if (r == -EFAULT && !mincore(page, page_size(), &resident))
+	if (r == -EFAULT && !mincore(page, memory_page(), &resident))
 		r = -ENOENT;
 	errno = saved;
 	return r;

@@ -26,6 +26,8 @@ int memory_unmap(void *memory, size_t size);
 int memory_interleave(void *memory, size_t size, const struct bitmask *nodes);
 int memory_first_touch(void *memory, size_t size);
 
+/* What a page takes, in bytes. */
+size_t memory_page(void);
 /* No huge pages there. */
 void memory_small_pages(void *memory, size_t size);
 /* What a huge page takes, in bytes; 0: there are none. Reads a file the first time. */

@@ -23,6 +23,7 @@
 #include "core/sched/aim.h"
 #include "core/sched/nodes.h"
 #include "core/sched/sched.h"
+#include "core/task/cut.h"
 #include "core/task/loop.h"
 
 #define LINE ((size_t)64)
@@ -79,8 +80,7 @@ static void run_block(perch_task_t *task)
 	run_range(b);
 }
 
-/* Those that are in use now, as far as one look tells; at least one. */
-static unsigned find_processors(const struct processor_set *set, struct processor **out)
+unsigned cut_processors(const struct processor_set *set, struct processor **out)
 {
 	unsigned n = 0;
 
@@ -90,12 +90,6 @@ static unsigned find_processors(const struct processor_set *set, struct processo
 	if (!n) /* they are just being replaced */
 		out[n++] = set->nodes->order[0];
 	return n;
-}
-
-/* The beginning of the i-th of n parts: they differ by one index at most. */
-static size_t part(size_t length, unsigned i, unsigned n)
-{
-	return length / n * i + (size_t)((__extension__(unsigned __int128)(length % n) * i) / n);
 }
 
 static void cut(struct blocks *all, struct processor *const processor[], unsigned processors, size_t begin, size_t end)
@@ -109,9 +103,9 @@ static void cut(struct blocks *all, struct processor *const processor[], unsigne
 			.task = {run_block, 0},
 			.all = all,
 			/* fewer indices than processors are spread over all nodes */
-			.processor = processor[part(processors, i, all->count)],
-			.lo = begin + part(end - begin, i, all->count),
-			.hi = begin + part(end - begin, i + 1, all->count),
+			.processor = processor[cut_part(processors, i, all->count)],
+			.lo = begin + cut_part(end - begin, i, all->count),
+			.hi = begin + cut_part(end - begin, i + 1, all->count),
 		};
 		if (leader && leader->processor->node == b->processor->node)
 			leader->behind++;
@@ -130,7 +124,7 @@ static struct blocks *make(size_t begin, size_t end)
 
 	if (!processor)
 		return NULL;
-	n = find_processors(set, processor);
+	n = cut_processors(set, processor);
 	count = end - begin < n ? (unsigned)(end - begin) : n;
 	all = malloc(sizeof(*all) + count * sizeof(all->block[0]));
 	if (all) {

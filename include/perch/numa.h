@@ -58,7 +58,8 @@ int perch_numa_node_of(const void *address);
 enum {
 	PERCH_NUMA_LOCAL = -1,       /* on the caller's node */
 	PERCH_NUMA_INTERLEAVED = -2, /* page by page on all nodes in turn */
-	PERCH_NUMA_FIRST_TOUCH = -3, /* each page on the node of who touches it first, as in perch_for_numa() */
+	PERCH_NUMA_FIRST_TOUCH = -3, /* each page on the node of who touches it first */
+	PERCH_NUMA_BLOCKS = -4,      /* cut as perch_for_numa() cuts a range, each part on the node of its block */
 };
 
 /*
@@ -71,6 +72,11 @@ enum {
  * helped out by the next nearest, rather than the process being killed, and one without
  * memory by the nearest that has some. Small pages are used where a huge one would put
  * too much of the data on one node (fewer than 16 for each processor).
+ *
+ * PERCH_NUMA_BLOCKS is for an array that loops over its indices go through by
+ * perch_for_numa(): the i-th of n equal parts of the pages is where the i-th of n equal parts
+ * of the indices runs, with the processors that are in use now. By first touch a page stays where
+ * it was if another node helped in the loop that wrote it first.
  *
  * Where memory cannot be placed (a kernel without NUMA, a described machine whose nodes
  * the kernel does not have) this is ordinary memory; where a filter refuses it, that is

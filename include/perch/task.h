@@ -294,9 +294,8 @@ int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void
  *
  * The range is cut into as many blocks, of equal length, as there are processors in use;
  * the blocks go to the processors in the order of nodes, then of CPUs, and are split
- * further there. The same range and the same processors give the same blocks: a loop
- * finds on its own node what another over the same range has touched first
- * (perch_numa_alloc() by PERCH_NUMA_FIRST_TOUCH). Who has nothing left to do helps
+ * further there. The same range and the same processors give the same blocks, so an array
+ * can be where its blocks run (perch_numa_alloc() by PERCH_NUMA_BLOCKS). Who has nothing left to do helps
  * others, at last those of other nodes, a small part at a time. When processors change (perch_set_procs()),
  * so do the blocks.
  *

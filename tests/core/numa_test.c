@@ -93,6 +93,7 @@ static void check_all(void)
 		check_memory(PERCH_NUMA_LOCAL, sizes[i]);
 		check_memory(PERCH_NUMA_INTERLEAVED, sizes[i]);
 		check_memory(PERCH_NUMA_FIRST_TOUCH, sizes[i]);
+		check_memory(PERCH_NUMA_BLOCKS, sizes[i]);
 		for (int n = perch_numa_next(-1); n >= 0; n = perch_numa_next(n))
 			check_memory(n, sizes[i]);
 	}
@@ -166,7 +167,7 @@ TEST(bad_requests)
 	ASSERT_EQ(perch_start(NULL), 0);
 	EXPECT_EQ(perch_numa_alloc(NULL, 1, PERCH_NUMA_LOCAL), -EINVAL);
 	EXPECT_EQ(perch_numa_alloc((void **)&p, 0, PERCH_NUMA_LOCAL), -EINVAL);
-	EXPECT_EQ(perch_numa_alloc((void **)&p, 1, -4), -EINVAL);
+	EXPECT_EQ(perch_numa_alloc((void **)&p, 1, -5), -EINVAL);
 	EXPECT_EQ(perch_numa_alloc((void **)&p, 1, 1 << 30), -EINVAL);
 	EXPECT_EQ(perch_numa_alloc((void **)&p, SIZE_MAX, PERCH_NUMA_LOCAL), -ENOMEM);
 	EXPECT_EQ(perch_numa_alloc((void **)&p, SIZE_MAX - 5000, PERCH_NUMA_INTERLEAVED), -ENOMEM);

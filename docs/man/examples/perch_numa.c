@@ -20,9 +20,9 @@ static void *first(void *arg)
 {
 	void *array;
 
-	if (perch_numa_alloc(&array, N * sizeof(double), PERCH_NUMA_FIRST_TOUCH))
+	if (perch_numa_alloc(&array, N * sizeof(double), PERCH_NUMA_BLOCKS))
 		return NULL;
-	perch_for_numa(0, N, 0, fill, array);  /* each page gets to the node of its block */
+	perch_for_numa(0, N, 0, fill, array);  /* each page is on the node of its block */
 	perch_for_numa(0, N, 0, halve, array); /* and is read and written there */
 	printf("%.1f, on %u nodes\n", ((double *)array)[N - 1], perch_numa_nodes());
 	return perch_numa_free(array, N * sizeof(double)) ? NULL : arg;
