@@ -16,9 +16,10 @@
 #endif
 
 /* The range: as large as the limits on addresses let it be. 2^30 descriptors
- * are more than memory holds; under RLIMIT_AS less is tried. */
+ * are more than memory holds; under RLIMIT_AS less is tried (thread_start()). */
 #define RANGE_MOST ((size_t)64 << 30)
 #define RANGE_LEAST ((size_t)1 << 20)
+#define RANGE_SHARE 16 /* of the addresses that there are, when they are short: one part of so many */
 /* Cut at once: 64 KiB. Pages are touched as descriptors are handed out. */
 #define CUT ((size_t)1024)
 /* A group's slab is as large as all it has, up to this: few mappings, and little that
@@ -126,21 +127,35 @@ size_t thread_slabs(struct group_slab *out, size_t most)
 	return n;
 }
 
+static bool map_range(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	thread_range = p;
+	range_size = size;
+	return true;
+}
+
 int thread_start(void)
 {
-	for (range_size = RANGE_MOST; range_size >= RANGE_LEAST; range_size /= 2) {
-		void *p = mmap(NULL, range_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-			       -1, 0);
+	size_t size = RANGE_MOST;
 
-		if (p == MAP_FAILED)
-			continue;
-		thread_range = p;
-		thread_range_used = 0;
-		pool_start(&thread_pool, LIST_THREAD, CUT, thread_make, NULL);
-		pool_far_start(&far, LIST_FAR_THREAD, FAR, thread_home);
-		return 0;
+	while (size >= RANGE_LEAST && !map_range(size))
+		size /= 2;
+	if (size < RANGE_LEAST)
+		return -ENOMEM;
+	if (size < RANGE_MOST && size / RANGE_SHARE >= RANGE_LEAST) {
+		/* addresses are short, and this may be nearly all: stacks need many times as much */
+		munmap(thread_range, size);
+		if (!map_range(size / RANGE_SHARE))
+			return -ENOMEM;
 	}
-	return -ENOMEM;
+	thread_range_used = 0;
+	pool_start(&thread_pool, LIST_THREAD, CUT, thread_make, NULL);
+	pool_far_start(&far, LIST_FAR_THREAD, FAR, thread_home);
+	return 0;
 }
 
 /* Of threads that ended and that nobody joined. */

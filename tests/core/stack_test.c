@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,17 +399,22 @@ static void one_arena(void)
 	ASSERT_EQ(mallopt(M_ARENA_MAX, 1), 1);
 }
 
-static void limit_addresses(size_t more)
+static size_t address_space(void)
 {
 	size_t pages = 0;
-	struct rlimit limit;
 	FILE *f = fopen("/proc/self/statm", "re");
 
 	ASSERT_NE(f, NULL);
 	ASSERT_EQ(fscanf(f, "%zu", &pages), 1);
 	fclose(f);
-	limit.rlim_cur = limit.rlim_max = pages * PAGE + more;
-	ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	return pages * PAGE;
+}
+
+static void limit_addresses(size_t more)
+{
+	size_t all = address_space() + more;
+
+	ASSERT_EQ(setrlimit(RLIMIT_AS, &(struct rlimit){all, all}), 0);
 }
 
 TEST(addresses_run_out)
@@ -422,6 +428,16 @@ TEST(addresses_run_out)
 	EXPECT_EQ(perch_stop(), 0);
 }
 
+/* Each worker's own stack takes 8 MiB of addresses: as many workers as there are CPUs may be too many. */
+static void start_two(void)
+{
+	struct perch_config config = PERCH_CONFIG_INIT;
+	cpu_set_t set;
+
+	config.procs = sched_getaffinity(0, sizeof(set), &set) || CPU_COUNT(&set) > 1 ? 2 : 1;
+	ASSERT_EQ(perch_start(&config), 0);
+}
+
 TEST(starts_where_addresses_are_short)
 {
 	perch_t t;
@@ -431,12 +447,36 @@ TEST(starts_where_addresses_are_short)
 		SKIP("the sanitizer needs its addresses");
 	one_arena();
 	limit_addresses((size_t)300 << 20);
-	ASSERT_EQ(perch_start(NULL), 0);
+	start_two();
 	for (int i = 0; i < 1000; i++) {
 		t = spawn(0, NULL, descend, (void *)PAGE);
 		ASSERT_EQ(perch_join(t, &result), 0);
 	}
 	EXPECT_EQ(perch_stop(), 0);
+}
+
+/* Whatever there is: what is set aside for descriptors leaves enough for stacks. */
+TEST_TIMEOUT(starts_with_any_number_of_addresses, 120)
+{
+	struct rlimit limit;
+
+	if (SANITIZER_ADDRESS || SANITIZER_THREAD)
+		SKIP("the sanitizer needs its addresses");
+	one_arena();
+	ASSERT_EQ(getrlimit(RLIMIT_AS, &limit), 0);
+	for (size_t mib = 200; mib <= 700; mib += 20) {
+		struct rlimit lower = {address_space() + (mib << 20), limit.rlim_max};
+
+		ASSERT_EQ(setrlimit(RLIMIT_AS, &lower), 0);
+		start_two();
+		for (int i = 0; i < 100; i++) {
+			perch_t t = spawn(0, NULL, descend, (void *)PAGE);
+
+			ASSERT_EQ(perch_join(t, NULL), 0);
+		}
+		ASSERT_EQ(perch_stop(), 0);
+		ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+	}
 }
 
 TEST(no_addresses_no_start)
