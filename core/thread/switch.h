@@ -118,7 +118,8 @@ SWITCH_INLINE const void *switch_stack(void **save, void *load, switch_hook hook
 	register switch_hook h __asm__("x2") = hook;
 	register void *x __asm__("x3") = arg;
 
-	/* the frame: {resume address, x29}, {x19, 0}; x18 is the platform's */
+	/* the frame: {resume address, x29}, {x19, 0}. x18 is the platform's elsewhere; on Linux compilers use
+	 * it like x17, and here keep values in it that the caller wants behind the switch. */
 	__asm__ volatile("adr x4, 1f\n\t"
 			 "stp x19, xzr, [sp, #-16]!\n\t"
 			 "stp x4, x29, [sp, #-16]!\n\t"
@@ -132,10 +133,10 @@ SWITCH_INLINE const void *switch_stack(void **save, void *load, switch_hook hook
 			 : "+r"(a), "+r"(b), "+r"(h), "+r"(x)
 			 :
 			 : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17",
-			   "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "memory", "cc", "v0",
-			   "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14",
-			   "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26", "v27",
-			   "v28", "v29", "v30", "v31");
+			   "x18", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "memory", "cc",
+			   "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",
+			   "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",
+			   "v27", "v28", "v29", "v30", "v31");
 	if (h)
 		h(x);
 	return NULL;
