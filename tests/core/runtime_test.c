@@ -89,14 +89,14 @@ TEST_TIMEOUT(a_thousand_starts_leave_nothing, 120)
 		if (i == 20)
 			before = belongings();
 	}
-	/* a pthread that has been joined is in /proc for a moment more */
+	/* a pthread that has been joined is in /proc for a moment more, so one may have been counted before */
 	for (uint64_t end = harness_now() + 5000000000u;;) {
 		after = belongings();
 		if (after.pthreads <= before.pthreads || harness_now() > end)
 			break;
 	}
 	EXPECT_EQ(after.files, before.files);
-	EXPECT_EQ(after.pthreads, before.pthreads);
+	EXPECT_LE(after.pthreads, before.pthreads);
 	EXPECT_EQ(after.pthreads, entries("/proc/self/task"));
 	if (SANITIZER_ADDRESS || SANITIZER_THREAD)
 		return; /* their own bookkeeping grows */
