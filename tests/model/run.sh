@@ -162,8 +162,7 @@ cases() {
 	holds idle -DWORKERS=3 -DPUSHES=1 -DSUBMITS=0
 	for seed in $IDLE_SEEDS; do
 		case $seed in
-		LOOK_WITHOUT_INBOX) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 -DSUBMITS=1 ;;
-		THIEFS_STANDS | NO_FENCE_BEHIND_PUSH) finds idle "$seed" -DWORKERS=2 -DPUSHES=1 -DSUBMITS=1 ;;
+		LOOK_WITHOUT_INBOX | THIEFS_STANDS | NO_FENCE_BEHIND_PUSH) finds idle "$seed" -DWORKERS=2 -DPUSHES=1 -DSUBMITS=1 ;;
 		*) finds idle "$seed" -DWORKERS=2 -DPUSHES=3 ;;
 		esac
 	done
