@@ -161,6 +161,7 @@ static inline bool ring_request_stands(const struct percpu *a)
 /* Leave one that stands, if this is the CPU of `a`. False: it is not, or somebody changed
  * it meanwhile; or nothing is done by sections. */
 bool ring_request_here(struct percpu *a);
+
 /* Whoever takes one off answers for it (RING_ASKED). False: there is none. */
 static inline bool ring_take_request(struct percpu *a)
 {

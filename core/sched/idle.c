@@ -13,7 +13,6 @@
 #include "core/sched/monitor.h"
 #include "core/sched/sched.h"
 #include "core/sched/sleepers.h"
-#include "rseq/barrier.h"
 #include "rseq/inject.h"
 #include "rseq/section_lock.h"
 

@@ -99,6 +99,7 @@ void idle_tell(void);
 bool idle_all_asleep(void);
 /* This one does. */
 bool idle_asleep_one(unsigned worker);
+
 /* Become a searcher, unless half as many search as are busy. */
 bool idle_search_begin(struct worker *w);
 /* No longer one. found: rule B. */
