@@ -270,13 +270,16 @@ cases() {
 	fi
 }
 
-# shellcheck disable=SC2086 # the lists are to be split
-set -- $RING_SEEDS $IDLE_SEEDS $APART_SEEDS $PARK_SEEDS $BIAS_SEEDS $WAIT_SEEDS RETURN_UNCLAIMED $TIMERS_SEEDS \
-	$MUTEX_SEEDS $MUTEX_TIMED_SEEDS $COND_SEEDS $COND_TAKE_SEEDS ADOPT_NOBODY \
-	$CHAN_SEEDS $CLOSE_SEEDS SLOT_NOT_REFILLED $HANDOFF_SEEDS
-plan=$(($# + 34))
+# how many there are, by going through them without doing any
+plan=$(
+	claim() {
+		number=$((number + 1))
+		return 1
+	}
+	cases
+	echo $number
+)
 echo "KTAP version 1"
-[ -z "$long" ] || plan=$((plan + 10))
 echo "1..$plan"
 
 jobs=${MODEL_JOBS:-$(nproc)}
@@ -314,7 +317,5 @@ while [ $shown -lt $plan ]; do
 done
 wait
 workers=''
-# cases that are not in the plan
-while [ -e "$claims/$((shown + 1))" ]; do shown=$((shown + 1)); done
 echo "# $((shown - failed)) as expected, $failed not"
 [ "$failed" = 0 ] && [ "$shown" = "$plan" ]
