@@ -303,7 +303,7 @@ done
 all_ended() { [ "$(find "$claims" -name 'ended.*' | wc -l)" = "$jobs" ]; }
 
 shown=0 failed=0
-while [ $shown -lt $plan ]; do
+while [ "$shown" -lt "$plan" ]; do
 	r=$claims/$((shown + 1))/result
 	if [ -e "$r" ]; then
 		shown=$((shown + 1))
