@@ -66,12 +66,14 @@ static void sum_join(void *left, const void *right, void *context)
 	*(uint64_t *)left += *(const uint64_t *)right;
 }
 
+enum { ROUNDS = SANITIZER_THREAD ? 50 : 200 };
+
 static void *everything(void *arg)
 {
 	uint64_t zero = 0, sum;
 
 	EXPECT_EQ(perch_self(), 0);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < ROUNDS; i++) {
 		perch_waitgroup_t wg = PERCH_WAITGROUP_INIT;
 		perch_call_t c[3];
 		uint32_t n = 0;
@@ -107,7 +109,7 @@ TEST_F(foreign, many_at_once_do_everything)
 		ASSERT_EQ(pthread_create(&p[i], NULL, everything, NULL), 0);
 	for (int i = 0; i < 16; i++)
 		ASSERT_EQ(pthread_join(p[i], NULL), 0);
-	EXPECT_TRUE(gather(&detached_ran, 16 * 200, 20));
+	EXPECT_TRUE(gather(&detached_ran, 16 * ROUNDS, 20));
 }
 
 /* Pthreads that come and go: the stand-in of one that ended serves another. */

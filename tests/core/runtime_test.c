@@ -80,7 +80,7 @@ TEST_TIMEOUT(a_thousand_starts_leave_nothing, 120)
 {
 	struct belongings before = {0}, after;
 
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < (SANITIZER_THREAD ? 300 : 1000); i++) {
 		perch_t t;
 
 		ASSERT_EQ(perch_start(NULL), 0);

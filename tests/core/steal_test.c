@@ -433,7 +433,7 @@ TEST_F(apart, what_is_left_at_a_cpu_that_goes_is_run_by_others)
 {
 	pthread_t p;
 
-	for (int round = 0; round < 50; round++) {
+	for (int round = 0; round < (SANITIZER_THREAD ? 10 : 50); round++) {
 		p = begin_on(&cpu[1], leave_some_here);
 		ASSERT_EQ(perch_set_procs(1), 0);
 		ASSERT_EQ(pthread_join(p, NULL), 0);

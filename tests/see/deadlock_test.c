@@ -15,8 +15,8 @@
 
 #include "tests/see/child.h"
 
-/* Ten times as long as a deadlock must last to be reported. */
-#define LONG_ENOUGH 500
+/* Five times as long as a deadlock must last to be reported. */
+#define LONG_ENOUGH 250
 
 static perch_waitgroup_t gate = PERCH_WAITGROUP_INIT;
 

@@ -183,8 +183,8 @@ TEST_F(dump, addresses_can_be_looked_up)
 }
 
 /* Each that waits is a thread of the thread sanitizer's, of which it has 8,128. */
-#define MANY (SANITIZER_THREAD ? 5000 : 10000)
-#define MANY_TEXT (SANITIZER_THREAD ? "5,00" : "10,00")
+#define MANY (SANITIZER_THREAD ? 2000 : 10000)
+#define MANY_TEXT (SANITIZER_THREAD ? "2,00" : "10,00")
 
 TEST_F_TIMEOUT(dump, ten_thousand_are_one_entry, 60)
 {
