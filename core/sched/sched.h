@@ -157,6 +157,9 @@ struct thread *sched_admit(uintptr_t item);
  * resumed, perhaps by another worker. */
 void sched_switch(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg);
 
+/* The end of a thread's life, seen from another stack or from its own last
+ * moments: after this, t may be gone. */
+void sched_finish(struct thread *t);
 /* The current thread has ended with its result in t->arg: free what it held,
  * wake its joiner, go on with others. */
 void sched_end(void) __attribute__((__noreturn__));

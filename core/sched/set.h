@@ -3,7 +3,7 @@
  * set.h - the set of processors: all that there have been since the start. It
  * only grows. A processor that is taken out of use stays in it, retired: what
  * lies in its queues is then everybody's, like an overflow queue, and its timers
- * are seen to by whoever makes a fair round (sched.c). So nothing need be
+ * are seen to by whoever makes a fair round (next.c). So nothing need be
  * moved, and whoever looks everywhere looks there too.
  *
  *	         look  add     `sched.set` and each processor's `victims` are replaced

@@ -10,7 +10,7 @@
  *
  * A timer is armed at the processor on which that happens, may be cancelled
  * from anywhere, and is fired by whichever worker first sees that it is due:
- * one in a slow round (sched.c) at its home, or one that searches for work and
+ * one in a slow round (next.c) at its home, or one that searches for work and
  * looks everywhere. `next` is when somebody must look, to be read without the
  * lock: the earliest time, or one before it, at which a bucket is to be split.
  * Only arm() makes it earlier.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * handoff.pml - the duty to schedule, given to spares and taken back
- * (core/sched/handoff.c, and what idle.c and sched.c do about it).
+ * (core/sched/handoff.c, and what idle.c and loop.c do about it).
  *
  * The first SEATS workers hold a seat each, the others are spares. Worker 0 runs a
  * thread, the others look for something. Whoever runs one may push, come back from

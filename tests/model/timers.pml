@@ -245,7 +245,7 @@ proctype worker(byte me)
 running:
 	if
 	:: arms > 0 -> goto arming
-	:: atomic { NEXT(0) <= now -> fire(0) }; goto answer /* slow_round */
+	:: atomic { NEXT(0) <= now -> fire(0) }; goto answer /* next_slow_round */
 	:: goto find
 	:: goto computing
 	fi;
