@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "numa/cpuset.h"
+#include "numa/place.h"
 #include "numa/sysfs.h"
 
 #define CPU_DIR "/sys/devices/system/cpu"
@@ -354,6 +355,17 @@ static int node_not_there(const struct topology *t)
 	return -1;
 }
 
+/* If it is not told, none is. */
+static void find_closed(struct topology *t)
+{
+	bool allowed[PLACE_NODES];
+
+	if (place_allowed(allowed))
+		return;
+	for (int node = 0; node < t->nodes && node < PLACE_NODES; node++)
+		t->node[node].closed = t->node[node].memory && !allowed[node];
+}
+
 /* libnuma asks the kernel whether it takes memory policies; a container's
  * filter may refuse what the kernel has. */
 void topology_ask_libnuma(struct topology *t)
@@ -370,6 +382,8 @@ void topology_ask_libnuma(struct topology *t)
 	}
 	if (t->emulated)
 		node = node_not_there(t);
+	else
+		find_closed(t);
 	if (node >= 0) {
 		t->placement = false;
 		snprintf(t->note + n, sizeof(t->note) - n, "%sthe kernel has no node %d", n ? "; " : "", node);
@@ -466,7 +480,8 @@ void topology_print(const struct topology *t, FILE *out)
 			continue;
 		fprintf(out, "  node %d: CPUs ", node);
 		print_cpus(t, node, out);
-		fprintf(out, "; %llu MiB; distances", (unsigned long long)(t->node[node].memory >> 20));
+		fprintf(out, "; %llu MiB%s; distances", (unsigned long long)(t->node[node].memory >> 20),
+			t->node[node].closed ? ", not for this process (cpuset.mems)" : "");
 		for (int to = 0; to < t->nodes; to++)
 			if (t->node[to].present)
 				fprintf(out, " %d:%d", to, topology_distance(t, node, to));

@@ -27,6 +27,7 @@ struct topology_node {
 	int cpus;        /* online CPUs; 0 for a node of memory only */
 	uint64_t memory; /* bytes; 0 for a node of CPUs only */
 	int memory_node; /* itself, or the nearest one with memory */
+	bool closed;     /* memory of this process may not be there (cpuset.mems) */
 };
 
 /* Does not change once made; readers need no lock. */
@@ -94,7 +95,7 @@ struct topology *topology_make(int cpus, int nodes);
 void topology_find_memory_nodes(struct topology *t);
 /* Those are `allowed`; the first that is on no node, or -1. */
 int topology_mark_allowed(struct topology *t, const struct bitmask *allowed);
-/* Fills `placement`, and why not. */
+/* Fills `placement`, and why not; and which nodes are closed. */
 void topology_ask_libnuma(struct topology *t);
 
 #endif

@@ -21,8 +21,7 @@ bool group_several;
 static struct {
 	int node[POOL_GROUPS]; /* memory's, plus one; 0: not known */
 	bool binds, refused;
-	bool allowed[PLACE_NODES]; /* the process's memory may be there (cpuset.mems) */
-	pthread_mutex_t lock;      /* of the pieces; taken before note_lock */
+	pthread_mutex_t lock; /* of the pieces; taken before note_lock */
 	struct group_slab *pieces;
 	struct group_slab *open[POOL_GROUPS];
 	pthread_mutex_t note_lock;
@@ -33,7 +32,7 @@ static struct {
 
 static bool has_memory(const struct topology *t, int node)
 {
-	return topology_memory_node(t, node) == node && (t->emulated || node >= PLACE_NODES || all.allowed[node]);
+	return topology_memory_node(t, node) == node && !t->node[node].closed;
 }
 
 /* Its own, or the nearest that this process may use; ties: the lowest number. -1: none. */
@@ -68,9 +67,6 @@ void group_start(const struct topology *t)
 	memset(all.open, 0, sizeof(all.open));
 	all.note[0] = 0;
 	all.refused = false;
-	/* it is not told: all are allowed */
-	if (t->emulated || place_allowed(all.allowed))
-		memset(all.allowed, 1, sizeof(all.allowed));
 	group_learn(t);
 	for (int node = 0; node < topology_nodes(t); node++)
 		with_memory += topology_node_present(t, node) && has_memory(t, node);

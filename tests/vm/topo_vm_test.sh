@@ -9,17 +9,19 @@ vm=$PWD/$1 perch=$PWD/$2
 . tests/harness/check.sh
 need_tools "qemu-system-x86 busybox-static cpio zstd xz-utils" qemu-system-x86_64 busybox cpio zstd xz setpriv
 
-# $1: for the guest's shell, not for ours
+# $1, $$: for the guest's shell, not for ours
 # shellcheck disable=SC2016
 inside='"$1" topo && echo === && "$1" topo --export && echo === &&
 	PERCH_TOPOLOGY=$("$1" topo --export) "$1" topo && echo === &&
-	echo 0 >/sys/devices/system/cpu/cpu7/online && "$1" topo'
+	echo 0 >/sys/devices/system/cpu/cpu7/online && "$1" topo && echo === &&
+	mkdir /cg && mount -t cgroup2 none /cg && echo +cpuset >/cg/cgroup.subtree_control && mkdir /cg/a &&
+	echo 0,2 >/cg/a/cpuset.mems && echo $$ >/cg/a/cgroup.procs && "$1" topo'
 status=0
 "$vm" --kernel=6.1 --nodes=4 --cpus=2 --distances="10,21,31,41;22,10,32,42;23,33,10,43;24,34,44,10" --file="$perch" -- \
 	busybox sh -c "$inside" sh "$perch" >"$tmp/out" || status=$?
 sed 's/^/# /' "$tmp/out"
 part() { awk -v n="$1" '/^===$/ {part++; next} part == n' "$tmp/out"; }
-for i in 0 1 2 3; do part $i >"$tmp/part$i"; done
+for i in 0 1 2 3 4; do part $i >"$tmp/part$i"; done
 
 problem=''
 [ $status = 0 ] || problem="status $status"
@@ -38,6 +40,12 @@ verdict "described by its own export it is the same, but emulated" "$problem"
 problem=''
 grep -q '^  node 3: CPUs 6; ' "$tmp/part3" || problem="no 'CPUs 6'"
 verdict "a CPU that is off is not shown" "$problem"
+problem=''
+for line in '  node 0: CPUs 0-1; [0-9]* MiB; distances.*' '  node 1: CPUs 2-3; [0-9]* MiB, not for this process (cpuset.mems); distances.*' \
+	'  node 2: CPUs 4-5; [0-9]* MiB; distances.*' '  node 3: CPUs 6; [0-9]* MiB, not for this process (cpuset.mems); distances.*'; do
+	grep -qx "$line" "$tmp/part4" || problem+=" no line '$line';"
+done
+verdict "nodes whose memory a cpuset forbids are said" "$problem"
 
 status=0
 # shellcheck disable=SC2016
