@@ -89,6 +89,10 @@ struct backend {
 	int (*baton)(struct baton *b);
 	int (*beside)(struct beside *b);
 	int (*loop)(struct memory_loop *l);
+	/* Memory, each part of it on the node where a loop by node runs its blocks; NULL: none
+	 * to be had. Called by the program's first pthread, while the runtime is up. */
+	void *(*blocks_new)(size_t size);
+	void (*blocks_free)(void *start, size_t size);
 	int (*placement)(struct placement *p);
 };
 

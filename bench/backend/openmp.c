@@ -204,7 +204,7 @@ static const char *note(const char *workload, const char *case_name)
 
 static const char *why(const char *workload, const char *case_name)
 {
-	if (!strcmp(case_name, "by-node"))
+	if (!strcmp(case_name, "by-node") || !strcmp(case_name, "blocks"))
 		return "a loop with the static schedule is by thread already, see the case for";
 	if (!strcmp(workload, "block"))
 		return "tasks of OpenMP keep their thread until they end";

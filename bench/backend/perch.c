@@ -298,5 +298,7 @@ const struct backend backend = {
 	.baton = perch_bench_baton,
 	.beside = perch_bench_beside,
 	.loop = perch_bench_loop,
+	.blocks_new = perch_bench_blocks_new,
+	.blocks_free = perch_bench_blocks_free,
 	.placement = perch_bench_placement,
 };

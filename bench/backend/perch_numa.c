@@ -22,6 +22,18 @@ int perch_bench_loop(struct memory_loop *l)
 	return l->by_node ? perch_for_numa(0, l->blocks, 1, run_blocks, l) : perch_for(0, l->blocks, 1, run_blocks, l);
 }
 
+void *perch_bench_blocks_new(size_t size)
+{
+	void *memory;
+
+	return perch_numa_alloc(&memory, size, PERCH_NUMA_BLOCKS) ? NULL : memory;
+}
+
+void perch_bench_blocks_free(void *start, size_t size)
+{
+	perch_numa_free(start, size);
+}
+
 struct placing {
 	struct placement *p;
 	perch_waitgroup_t gate;

@@ -9,6 +9,8 @@ struct perch_config;
 struct perch_stats;
 
 int perch_bench_loop(struct memory_loop *l);
+void *perch_bench_blocks_new(size_t size);
+void perch_bench_blocks_free(void *start, size_t size);
 int perch_bench_placement(struct placement *p);
 
 /* The stealing policy of a name, as PERCH_STEAL takes it, into the configuration. 0; -EINVAL. */

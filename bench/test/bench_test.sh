@@ -95,11 +95,11 @@ has block ms_beside 2 go
 has block x_alone 2 perch pthread
 has block x_alone 1 go
 has block percent_share 1 perch pthread go
-has triad ns_per_element 2 serial perch
+has triad ns_per_element 3 serial perch
 has triad ns_per_element 1 omp libomp
 has triad gb_per_s 1 perch omp libomp
 has triad percent_home 1 perch omp libomp
-has jacobi ns_per_element 2 serial perch
+has jacobi ns_per_element 3 serial perch
 has jacobi ns_per_element 1 omp libomp
 has jacobi percent_home 1 perch omp libomp
 has placement ns_per_thread 1 perch pthread
@@ -209,8 +209,8 @@ set -- "nqueens 8" "fib fib" "fib-typed fib" "flat flat" "yield yield" "mem park
 	"timers arm-cancel" "timers sleep-1ms" "wake wake" "wake idle-10k" "echo 50" \
 	"block handoff-marked" "block readers-marked" "block loops"
 lies bench_liar liar "$@" "block call" "block handoff-unmarked" "block readers-unmarked" \
-	"uts tiny-geometric" "sort keys" "sort lines" "mem spawned" "triad for" "triad by-node" "jacobi for" \
-	"jacobi by-node" "placement stacks"
+	"uts tiny-geometric" "sort keys" "sort lines" "mem spawned" "triad for" "triad by-node" "triad blocks" \
+	"jacobi for" "jacobi by-node" "jacobi blocks" "placement stacks"
 if grep -q 'skipped: Go is not' "$dir/o/skips"; then
 	echo "note: go is not installed; whether it sees wrong results is not tested"
 else

@@ -16,7 +16,8 @@
 #define TILE 512 /* columns */
 
 struct jacobi {
-	size_t n, rows; /* of the grid; of a strip */
+	const struct measurement *m; /* whose memory it is; or NULL */
+	size_t n, rows;              /* of the grid; of a strip */
 	double *grid[2];
 };
 
@@ -76,15 +77,15 @@ static void *page(size_t strip, void *arg)
 
 static bool grids_new(struct jacobi *j, size_t bytes)
 {
-	j->grid[0] = pages_new(bytes);
-	j->grid[1] = pages_new(bytes);
+	j->grid[0] = pages_new(j->m, bytes);
+	j->grid[1] = pages_new(j->m, bytes);
 	return j->grid[0] && j->grid[1];
 }
 
 static void grids_free(struct jacobi *j, size_t bytes)
 {
-	pages_free(j->grid[0], bytes);
-	pages_free(j->grid[1], bytes);
+	pages_free(j->m, j->grid[0], bytes);
+	pages_free(j->m, j->grid[1], bytes);
 }
 
 /* None of them is a NaN or a negative zero, so equal is the same. */
@@ -100,7 +101,7 @@ static bool same_grid(const double *got, const double *want, size_t n, size_t *r
 /* The same again, a strip after the other. */
 static int check(struct measurement *m, const struct jacobi *j, size_t sweeps, size_t bytes)
 {
-	struct jacobi again = *j;
+	struct jacobi again = {.n = j->n, .rows = j->rows};
 	const double *got = j->grid[(sweeps + 1) & 1], *want;
 	size_t row, column;
 
@@ -125,7 +126,7 @@ static int check(struct measurement *m, const struct jacobi *j, size_t sweeps, s
 int measure_jacobi(struct measurement *m)
 {
 	size_t bytes = m->n * m->n * sizeof(double);
-	struct jacobi j = {.n = m->n, .rows = rows_of(m->n)};
+	struct jacobi j = {.m = m, .n = m->n, .rows = rows_of(m->n)};
 	struct sweeps s = {.m = m, .loop = {.blocks = m->n / j.rows}, touch, work, page, .context = &j};
 	double ns, points = (double)(m->n - 2) * (double)(m->n - 2);
 	int r = -ENOTSUP;

@@ -11,20 +11,37 @@
 #include "bench/workload/home.h"
 #include "bench/workload/measure.h"
 
-void *pages_new(size_t size)
+static bool is_case(const struct measurement *m, const char *name)
 {
-	void *start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return !strcmp(m->bench_case->name, name);
+}
 
-	if (start == MAP_FAILED)
+/* Memory comes from the backend. */
+static bool bound(const struct measurement *m)
+{
+	return m && is_case(m, "blocks") && m->backend->blocks_new;
+}
+
+void *pages_new(const struct measurement *m, size_t size)
+{
+	void *start;
+
+	if (bound(m))
+		start = m->backend->blocks_new(size);
+	else
+		start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!start || start == MAP_FAILED)
 		return NULL;
 	/* a huge page would put several blocks where the first of them was touched */
 	madvise(start, size, MADV_NOHUGEPAGE);
 	return start;
 }
 
-void pages_free(void *start, size_t size)
+void pages_free(const struct measurement *m, void *start, size_t size)
 {
-	if (start)
+	if (start && bound(m))
+		m->backend->blocks_free(start, size);
+	else if (start)
 		munmap(start, size);
 }
 
@@ -79,7 +96,7 @@ int sweeps_measure(struct sweeps *s, double *ns)
 		fprintf(stderr, "%s: %s: no memory\n", s->m->backend->name, s->m->bench_case->workload);
 		return -ENOMEM;
 	}
-	s->loop.by_node = !strcmp(s->m->bench_case->name, "by-node");
+	s->loop.by_node = is_case(s->m, "by-node") || is_case(s->m, "blocks");
 	s->loop.context = s;
 	s->loop.body = touch_block;
 	r = measure_inside(s->m, once, s, &s->r);

@@ -40,7 +40,7 @@ struct sweeps {
 	size_t sweep;    /* 0: the one that touches */
 	uint32_t *times; /* block -> how often it was run */
 	int *node;       /* block -> where, the last time */
-	int *home;       /* block -> where it was touched, and so the node of its memory */
+	int *home;       /* block -> where it was touched; then the node of its memory */
 	int r;
 };
 
@@ -54,9 +54,10 @@ int sweeps_measure(struct sweeps *s, double *ns);
 void sweeps_emit(struct sweeps *s);
 void sweeps_free(struct sweeps *s);
 
-/* Memory that is zero and not touched, in small pages, so that each block has
- * its own. NULL: none to be had. */
-void *pages_new(size_t size);
-void pages_free(void *start, size_t size);
+/* Memory that is zero and not touched, in small pages, so that each block has its own: each is
+ * on the node of who touches it first, or, in the case "blocks", where the backend has bound it
+ * (of m, which may be NULL). NULL: none to be had. */
+void *pages_new(const struct measurement *m, size_t size);
+void pages_free(const struct measurement *m, void *start, size_t size);
 
 #endif

@@ -73,7 +73,7 @@ static void check(struct measurement *m, const struct triad *t)
 int measure_triad(struct measurement *m)
 {
 	size_t block = m->n / BLOCKS > BLOCK_LEAST ? m->n / BLOCKS : BLOCK_LEAST, bytes = m->n * sizeof(double);
-	struct triad t = {m->n, block, pages_new(bytes), pages_new(bytes), pages_new(bytes)};
+	struct triad t = {m->n, block, pages_new(m, bytes), pages_new(m, bytes), pages_new(m, bytes)};
 	struct sweeps s = {.m = m, .loop = {.blocks = m->n / block}, touch, work, page, .context = &t};
 	double ns;
 	int r = -ENOTSUP;
@@ -93,8 +93,8 @@ int measure_triad(struct measurement *m)
 		measure_counters(m);
 	}
 	sweeps_free(&s);
-	pages_free(t.a, bytes);
-	pages_free(t.b, bytes);
-	pages_free(t.c, bytes);
+	pages_free(m, t.a, bytes);
+	pages_free(m, t.b, bytes);
+	pages_free(m, t.c, bytes);
 	return r;
 }

@@ -52,7 +52,7 @@ done
 policies triad perch gb_per_s
 policies jacobi perch percent_home
 policies placement perch percent_woken_home
-for line in 'triad by-node perch 2 gb_per_s' 'jacobi by-node perch 2 percent_home' 'triad for omp 2 gb_per_s' 'triad for serial 1 percent_home' 'jacobi for omp 2 percent_home' \
+for line in 'triad by-node perch 2 gb_per_s' 'jacobi by-node perch 2 percent_home' 'triad blocks perch 2 gb_per_s' 'jacobi blocks perch 2 percent_home' 'triad for omp 2 gb_per_s' 'triad for serial 1 percent_home' 'jacobi for omp 2 percent_home' \
 	'placement stacks pthread 2 percent_stacks_home' 'nodes 0-0 libnuma [0-9]* ns_per_load' \
 	'nodes 0-0 libnuma [0-9]* read_gb_per_s'; do
 	grep -q "^$line true$" "$dir/lines" || fail "no line '$line'"
