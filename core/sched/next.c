@@ -8,7 +8,6 @@
 #include "core/sched/sleepers.h"
 #include "core/sched/steal.h"
 #include "core/sched/timers.h"
-#include "rseq/counter.h"
 
 #define COLD __attribute__((cold))
 

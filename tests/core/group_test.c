@@ -95,7 +95,10 @@ TEST_F(group, memory_only_where_the_process_may_have_it)
 		SKIP("get_mempolicy: %s", strerror(errno));
 	if (mask[0] != 1)
 		SKIP("not just node 0");
-	self->t->placement = true;
+	topology_ask_libnuma(self->t);
+	ASSERT_TRUE(self->t->placement);
+	EXPECT_FALSE(self->t->node[0].closed);
+	EXPECT_TRUE(self->t->node[5].closed);
 	group_start(self->t);
 	EXPECT_FALSE(group_several);
 	EXPECT_EQ(group_nodes(), 1);
