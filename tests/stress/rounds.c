@@ -16,7 +16,7 @@
 #include "rseq/ring.h"
 
 #define ROUND_NS 250000000u
-#define QUICK_NS 1500000000u
+#define QUICK_NS 750000000u
 #define HANG_SECONDS 15
 
 uint64_t progress;
