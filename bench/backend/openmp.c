@@ -11,6 +11,7 @@
 #include "bench/backend/backend.h"
 #include "bench/backend/deep_stack.h"
 #include "bench/backend/openmp_crowd.h"
+#include "bench/workload/catalogue.h"
 #include "bench/workload/measure.h"
 #include "bench/workload/nqueens.h"
 
@@ -204,7 +205,7 @@ static const char *note(const char *workload, const char *case_name)
 
 static const char *why(const char *workload, const char *case_name)
 {
-	if (!strcmp(case_name, "by-node") || !strcmp(case_name, "blocks"))
+	if (case_by_node(case_name))
 		return "a loop with the static schedule is by thread already, see the case for";
 	if (!strcmp(workload, "block"))
 		return "tasks of OpenMP keep their thread until they end";

@@ -59,8 +59,7 @@ static void add_peers(const struct plan *p, struct run *run, int *runs, const st
 		bool once = !strcmp(peer_names[i], "serial");
 
 		/* a loop by node is perch's */
-		if (!p->o->peer[i] || !is_peer(c->workload, peer_names[i]) || !strcmp(c->name, "by-node") ||
-		    !strcmp(c->name, "blocks"))
+		if (!p->o->peer[i] || !is_peer(c->workload, peer_names[i]) || case_by_node(c->name))
 			continue;
 		for (int w = 0; w < (once ? 1 : p->o->common.workers_listed); w++)
 			add(p, run, runs, c, peer_names[i], once ? 1 : p->o->common.workers[w]);

@@ -210,6 +210,16 @@ bool case_over_memory(const struct bench_case *c)
 	return !strcmp(c->workload, "triad") || !strcmp(c->workload, "jacobi");
 }
 
+bool case_bound(const char *name)
+{
+	return !strcmp(name, "blocks");
+}
+
+bool case_by_node(const char *name)
+{
+	return !strcmp(name, "by-node") || case_bound(name);
+}
+
 int size_parse(const char *text, enum bench_size *size)
 {
 	for (int i = 0; i < SIZES; i++)

@@ -43,6 +43,10 @@ const char *case_metric(const struct bench_case *c, const char **unit);
 bool case_one_worker(const struct bench_case *c);
 /* It is a loop over memory that belongs where it was first touched. */
 bool case_over_memory(const struct bench_case *c);
+/* Of this name: the same blocks go to the same nodes in each loop; and memory comes from the
+ * backend, bound as it cuts such a loop. */
+bool case_by_node(const char *name);
+bool case_bound(const char *name);
 /* -EINVAL when it is none of small, medium, large. */
 int size_parse(const char *text, enum bench_size *size);
 const char *size_name(enum bench_size size);

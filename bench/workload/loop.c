@@ -11,15 +11,9 @@
 #include "bench/workload/home.h"
 #include "bench/workload/measure.h"
 
-static bool is_case(const struct measurement *m, const char *name)
-{
-	return !strcmp(m->bench_case->name, name);
-}
-
-/* Memory comes from the backend. */
 static bool bound(const struct measurement *m)
 {
-	return m && is_case(m, "blocks") && m->backend->blocks_new;
+	return m && case_bound(m->bench_case->name) && m->backend->blocks_new;
 }
 
 void *pages_new(const struct measurement *m, size_t size)
@@ -96,7 +90,7 @@ int sweeps_measure(struct sweeps *s, double *ns)
 		fprintf(stderr, "%s: %s: no memory\n", s->m->backend->name, s->m->bench_case->workload);
 		return -ENOMEM;
 	}
-	s->loop.by_node = is_case(s->m, "by-node") || is_case(s->m, "blocks");
+	s->loop.by_node = case_by_node(s->m->bench_case->name);
 	s->loop.context = s;
 	s->loop.body = touch_block;
 	r = measure_inside(s->m, once, s, &s->r);

@@ -33,7 +33,7 @@ def perch_build(name, defines = []):
     )
 
 def core_stress_tests(build, variants = []):
-    """The stress tests on one build: a second of each, and the long tier."""
+    """The stress tests on one build: three quarters of a second of each, and the long tier."""
     for (name, copts, tier) in [
         ("core_stress_%s_test" % build, ["-O2"], "quick"),
         ("core_stress_%s_long_test" % build, ["-O2", "-DCORE_STRESS_LONG"], "stress"),
@@ -47,7 +47,7 @@ def core_stress_tests(build, variants = []):
             copts = copts,
             tier = tier,
             tags = ["exclusive"] if tier == "quick" else [],
-            # a second of each: without membarrier it goes by the same locks as without rseq
+            # the short ones: without membarrier it goes by the same locks as without rseq
             variants = variants if tier == "stress" else ["rseq_off"],
             deps = [":perch_" + build],
         )

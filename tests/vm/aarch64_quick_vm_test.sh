@@ -12,11 +12,7 @@ shift
 . tests/vm/programs.sh
 need_tools "qemu-system-arm cpio binutils" qemu-system-aarch64 cpio readelf setpriv
 
-if ! readelf -h "$1" | grep -q 'Machine:.*AArch64'; then
-	verdict "is built for aarch64" "it is not: bazelw test --config=aarch64"
-	done_checking
-	exit
-fi
+need_aarch64 "$1"
 programs_in_guest aarch64 "$vm" --arch=aarch64 --nodes=2 --cpus=2 --timeout=400 --env=PERCH_TEST_TIMEOUT_FACTOR=10 -- "$@"
 saw_nodes aarch64 2 2
 # that this was rseq and membarrier, not the fallback

@@ -12,16 +12,14 @@ set -u
 vm=$PWD/$1 install=$PWD/$2
 # shellcheck source=tests/harness/check.sh
 . tests/harness/check.sh
+# shellcheck source=tests/vm/programs.sh
+. tests/vm/programs.sh
 need_tools "qemu-system-arm cpio binutils" qemu-system-aarch64 cpio readelf setpriv
 
 dir=$tmp/kselftest
 check "installs" sh "$install" "$dir"
 program=$(head -n 1 "$dir/kselftest-list.txt" | cut -d' ' -f1)
-if ! readelf -h "$dir/$program" | grep -q 'Machine:.*AArch64'; then
-	verdict "is built for aarch64" "it is not: bazelw test --config=aarch64"
-	done_checking
-	exit
-fi
+need_aarch64 "$dir/$program"
 options=()
 while IFS= read -r f; do options+=("--file=$f"); done < <(find "$dir" -type f)
 

@@ -1,11 +1,19 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# programs.sh - to be sourced, after tests/harness/check.sh: test programs in a guest,
-# all in one boot: a boot takes longer than most of them.
+# programs.sh - to be sourced, after tests/harness/check.sh: test programs in a guest.
 : "${tmp:?tests/harness/check.sh was not sourced}"
 
-# programs_in_guest LABEL NUMA_VM [OPTION...] -- PROGRAM...: a verdict for each program. The
-# options are numa-vm.sh's. What was printed is in $tmp/out, and is said.
+# need_aarch64 PROGRAM: ends the test, failed, if it is built for something else.
+need_aarch64() {
+	readelf -h "$1" | grep -q 'Machine:.*AArch64' && return
+	verdict "is built for aarch64" "it is not: bazelw test --config=aarch64"
+	done_checking
+	exit
+}
+
+# programs_in_guest LABEL NUMA_VM [OPTION...] -- PROGRAM...: a verdict for each program, all in
+# one boot, which takes longer than most of them. The options are numa-vm.sh's. What was
+# printed is in $tmp/out, and is said.
 programs_in_guest() {
 	local label=$1 vm=$2 options=() programs=() status=0 seconds p name all
 	shift 2
