@@ -13,7 +13,7 @@ void pool_start(struct pool *pool, unsigned list, uint64_t batch, struct pool_no
 	pool->cool = cool;
 	for (int i = 0; i < POOL_GROUPS; i++) {
 		pthread_mutex_init(&pool->depot[i].lock, NULL);
-		pool->depot[i].chain = NULL;
+		pool->depot[i].chain = pool->depot[i].old = pool->depot[i].cold = NULL;
 		pool->depot[i].chains = 0;
 	}
 }
@@ -26,18 +26,37 @@ static struct pool_depot *depot_here(struct pool *pool, uint32_t *group)
 	return &pool->depot[*group];
 }
 
+/* The depot's lock is held, in both. */
+static struct pool_node *pop_chain(struct pool_depot *depot, struct pool_node **list)
+{
+	struct pool_node *chain = *list;
+
+	if (chain) {
+		__atomic_store_n(list, chain->chain, __ATOMIC_RELAXED);
+		__atomic_store_n(&depot->chains, depot->chains - 1, __ATOMIC_RELAXED);
+	}
+	return chain;
+}
+
+static void push_chain(struct pool_depot *depot, struct pool_node **list, struct pool_node *chain)
+{
+	chain->chain = *list;
+	__atomic_store_n(list, chain, __ATOMIC_RELAXED);
+	__atomic_store_n(&depot->chains, depot->chains + 1, __ATOMIC_RELAXED);
+}
+
 static struct pool_node *depot_get(struct pool_depot *depot)
 {
 	struct pool_node *chain;
 
-	if (!__atomic_load_n(&depot->chain, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&depot->chains, __ATOMIC_RELAXED))
 		return NULL;
 	pthread_mutex_lock(&depot->lock);
-	chain = depot->chain;
-	if (chain) {
-		__atomic_store_n(&depot->chain, chain->chain, __ATOMIC_RELAXED);
-		depot->chains--;
-	}
+	chain = pop_chain(depot, &depot->chain);
+	if (!chain)
+		chain = pop_chain(depot, &depot->old);
+	if (!chain)
+		chain = pop_chain(depot, &depot->cold);
 	pthread_mutex_unlock(&depot->lock);
 	return chain;
 }
@@ -45,9 +64,7 @@ static struct pool_node *depot_get(struct pool_depot *depot)
 static void depot_put(struct pool_depot *depot, struct pool_node *chain)
 {
 	pthread_mutex_lock(&depot->lock);
-	chain->chain = depot->chain;
-	__atomic_store_n(&depot->chain, chain, __ATOMIC_RELAXED);
-	depot->chains++;
+	push_chain(depot, &depot->chain, chain);
 	pthread_mutex_unlock(&depot->lock);
 }
 
@@ -108,9 +125,6 @@ void pool_put_slow(struct pool *pool, void *object)
 	depot = depot_here(pool, &group);
 	if ((percpu_locked ? lock_list_take(pool->list, &full) : section_list_take(pool->list, &full)) ==
 	    SECTION_DONE) {
-		if (pool->cool)
-			for (struct section_node *n = full; n; n = n->next)
-				pool->cool(pool, (struct pool_node *)n);
 		depot_put(depot, (struct pool_node *)full);
 		if ((percpu_locked ? lock_list_push(pool->list, &node->node, pool->batch)
 				   : section_list_push(pool->list, &node->node, pool->batch)) == SECTION_DONE)
@@ -130,6 +144,73 @@ void pool_share(struct pool *pool, void *object)
 void pool_put_home(struct pool *pool, void *object, uint32_t group)
 {
 	put_one(&pool->depot[group % POOL_GROUPS], object);
+}
+
+/* ---- what lies there for long ---- */
+
+static bool is_warm(const struct pool_depot *depot)
+{
+	return __atomic_load_n(&depot->chain, __ATOMIC_RELAXED) || __atomic_load_n(&depot->old, __ATOMIC_RELAXED);
+}
+
+bool pool_is_warm(const struct pool *pool)
+{
+	bool warm = false;
+
+	for (int i = 0; i < POOL_GROUPS && pool->cool; i++)
+		warm |= is_warm(&pool->depot[i]);
+	return warm;
+}
+
+static bool cool_depot(struct pool *pool, struct pool_depot *depot, unsigned *budget)
+{
+	while (__atomic_load_n(&depot->old, __ATOMIC_RELAXED)) {
+		struct pool_node *chain;
+
+		if (!*budget)
+			return false;
+		--*budget;
+		pthread_mutex_lock(&depot->lock);
+		chain = pop_chain(depot, &depot->old);
+		pthread_mutex_unlock(&depot->lock);
+		if (!chain)
+			break;
+		inject();
+		for (struct section_node *n = &chain->node; n; n = n->next)
+			pool->cool(pool, (struct pool_node *)n);
+		pthread_mutex_lock(&depot->lock);
+		push_chain(depot, &depot->cold, chain);
+		pthread_mutex_unlock(&depot->lock);
+	}
+	return true;
+}
+
+bool pool_cool(struct pool *pool, unsigned *budget)
+{
+	for (int i = 0; i < POOL_GROUPS && pool->cool; i++)
+		if (!cool_depot(pool, &pool->depot[i], budget))
+			return false;
+	return true;
+}
+
+bool pool_tick(struct pool *pool)
+{
+	bool more = false;
+
+	for (int i = 0; i < POOL_GROUPS && pool->cool; i++) {
+		struct pool_depot *depot = &pool->depot[i];
+
+		if (!is_warm(depot))
+			continue;
+		pthread_mutex_lock(&depot->lock);
+		if (!depot->old) {
+			__atomic_store_n(&depot->old, depot->chain, __ATOMIC_RELAXED);
+			__atomic_store_n(&depot->chain, NULL, __ATOMIC_RELAXED);
+		}
+		more |= depot->old != NULL;
+		pthread_mutex_unlock(&depot->lock);
+	}
+	return more;
 }
 
 /* ---- from CPUs of other groups ---- */
@@ -162,8 +243,6 @@ static struct section_node *send_home(struct pool_far *far, struct section_node 
 			others = list;
 			continue;
 		}
-		if (pool->cool)
-			pool->cool(pool, (struct pool_node *)list);
 		list->depth = chain ? chain->depth + 1 : 1;
 		list->next = chain;
 		chain = list;

@@ -20,6 +20,16 @@
  * An object on a list stays mapped until pool_stop(): a section may read the
  * first word of one that another worker has just taken.
  *
+ * Nothing is given back to the kernel by who gets or puts. A depot knows which chains
+ * came since the last tick, and which lay there before it; a tick comes from outside, in
+ * seconds (pool_tick). What has lain there from one tick to the next is surplus, and is
+ * cooled then (pool_cool), by one pthread, which takes a chain out for that time; it is
+ * handed out last. Work whose objects come and go within a tick is never slowed.
+ *
+ *	             get   put   cool   tick
+ *	cool          L     L     X      X     (L: the depot's lock, not held while
+ *	tick          L     L     X      X      an object is cooled; X: one pthread)
+ *
  * In the manner of Bonwick's magazines (2001) and tcmalloc's per-CPU caches.
  */
 #ifndef PERCH_RSEQ_POOL_H
@@ -39,8 +49,10 @@ struct pool_node {
 
 struct pool_depot {
 	pthread_mutex_t lock;
-	struct pool_node *chain;
-	uint64_t chains;
+	struct pool_node *chain; /* put here since the last tick, the last on top */
+	struct pool_node *old;   /* before it */
+	struct pool_node *cold;  /* cooled */
+	uint64_t chains;         /* in all three */
 } __attribute__((aligned(64)));
 
 struct pool {
@@ -49,7 +61,7 @@ struct pool {
 	/* Make a few new objects for this group, linked as a chain (node.next,
 	 * with node.depth counted from its end); NULL when there is no memory. */
 	struct pool_node *(*make)(struct pool *pool, uint32_t group);
-	/* Called on each object of a chain that leaves a CPU for the depot; may be NULL. */
+	/* Gives an object's memory back as far as it can; NULL: it has none to give. */
 	void (*cool)(struct pool *pool, struct pool_node *object);
 	struct pool_depot depot[POOL_GROUPS];
 };
@@ -103,6 +115,17 @@ static inline bool pool_group_is_here(uint32_t group)
 
 	return a && a->group % POOL_GROUPS == group;
 }
+
+/*
+ * Cool what has lain in depots since before the last tick; `budget`: at most so many
+ * chains, less what was done. False: the budget did not do.
+ */
+bool pool_cool(struct pool *pool, unsigned *budget);
+/* A tick, after pool_cool() has said true. True: something will be cooled at the next,
+ * unless it is taken before. */
+bool pool_tick(struct pool *pool);
+/* Whether there is anything for a tick to see to; a look. */
+bool pool_is_warm(const struct pool *pool);
 
 /* Link `n` objects of `size` bytes from `first` on as make() must. */
 struct pool_node *pool_link(char *first, size_t size, size_t n);

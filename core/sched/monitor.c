@@ -19,6 +19,7 @@
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
 #include "core/sched/task.h"
+#include "core/thread/stack.h"
 #include "rseq/section_lock.h"
 
 #define LOOK_LEAST_NS 20000u
@@ -43,6 +44,7 @@ static struct {
 	unsigned spares_most;
 	/* its own */
 	uint64_t retry_at;
+	uint64_t trim_at; /* when stacks are looked at again (stack_trim) */
 	bool told_refused, told_bound;
 } monitor;
 
@@ -244,6 +246,27 @@ static uint32_t listen(uint64_t ns)
 	return news;
 }
 
+static void trim(uint64_t now)
+{
+	uint64_t wait;
+
+	if (now < monitor.trim_at)
+		return;
+	wait = stack_trim();
+	/* while threads come and go there may always be something new */
+	monitor.trim_at = now + (wait < STACK_TICK_NS ? wait : STACK_TICK_NS);
+}
+
+/* How long it may sleep beside workers that all sleep: without end when all is given back. */
+static uint64_t until_trim(void)
+{
+	uint64_t now = clock_ns();
+
+	if (!stack_to_trim())
+		return CLOCK_NEVER;
+	return monitor.trim_at > now ? monitor.trim_at - now : 0;
+}
+
 static bool all_asleep(void)
 {
 	bool active;
@@ -258,8 +281,11 @@ static uint32_t sleep_until_active(void)
 	uint32_t news = 0;
 
 	__atomic_store_n(&monitor_sleeps, 1, __ATOMIC_SEQ_CST);
-	if (all_asleep())
-		news = listen(CLOCK_NEVER);
+	while (!news && all_asleep()) {
+		news = listen(until_trim());
+		if (!news)
+			trim(clock_ns());
+	}
 	__atomic_store_n(&monitor_sleeps, 0, __ATOMIC_SEQ_CST);
 	return news;
 }
@@ -290,6 +316,7 @@ static void *monitor_main(void *arg)
 		moved = look_at_all(now, &active);
 		if (monitor.hands_off)
 			idle_io_check(now);
+		trim(now);
 		if (active)
 			active_at = now;
 		if (moved) {
@@ -317,6 +344,7 @@ int monitor_start(unsigned spares, bool hands_off)
 	memset(&monitor, 0, sizeof(monitor));
 	monitor.spares_most = spares;
 	monitor.hands_off = hands_off;
+	monitor.trim_at = clock_ns() + STACK_TICK_NS;
 	monitor_sleeps = 0;
 	r = task_start(&monitor.pthread, -1, STACK, monitor_main, NULL);
 	monitor.running = !r;

@@ -21,8 +21,8 @@
 #define SLAB ((size_t)64 << 20)
 /* How many stacks move between a CPU and the depot at once, and are made at once. */
 #define BATCH 32
-/* What a trimmed stack keeps: its hot end. */
-#define KEEP ((size_t)16 << 10)
+/* So many chains are trimmed before whoever does it looks at its other work: 2,048 calls. */
+#define TRIM_MOST 64
 /* Mappings that mprotect's guards leave for everybody else in the process. */
 #define MAPS_SPARE 4096
 
@@ -142,14 +142,13 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 	return chain;
 }
 
-/* Give back what lies below the hot end; the guard stays. */
+/* Give back all but the page with the header; the guard stays. */
 static void stack_cool(struct pool *pool, struct pool_node *object)
 {
 	struct stack *s = (struct stack *)object;
 
 	(void)pool;
-	if (s->size > KEEP + all.page)
-		madvise(s->base + all.page, s->size - all.page - KEEP, MADV_DONTNEED);
+	madvise(s->base + all.page, s->size - 2 * all.page, MADV_DONTNEED);
 }
 
 static struct pool *stack_home(struct pool_node *object, uint32_t *group)
@@ -212,6 +211,28 @@ void stack_stop(void)
 		munmap(s->base, s->size);
 		free(s);
 	}
+}
+
+bool stack_to_trim(void)
+{
+	bool warm = false;
+
+	for (unsigned c = 0; c < STACK_CLASSES; c++)
+		warm |= pool_is_warm(&all.pool[c]);
+	return warm;
+}
+
+uint64_t stack_trim(void)
+{
+	unsigned budget = TRIM_MOST;
+	bool more = false;
+
+	for (unsigned c = 0; c < STACK_CLASSES; c++)
+		if (!pool_cool(&all.pool[c], &budget))
+			return 0;
+	for (unsigned c = 0; c < STACK_CLASSES; c++)
+		more |= pool_tick(&all.pool[c]);
+	return more ? STACK_TICK_NS : UINT64_MAX;
 }
 
 unsigned stack_class_of(size_t bytes)

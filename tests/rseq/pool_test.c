@@ -135,14 +135,65 @@ TEST_F(pool, full_lists_move_to_the_depot_and_back)
 		give(o[i], 1);
 	EXPECT_EQ(pool.depot[0].chains, 2);
 	EXPECT_EQ(self->a->list[LIST]->depth, BATCH);
-	/* each of those that went to the depot was cooled, once, and no other */
+	/* that costs no call */
 	for (int i = 0; i < 3 * BATCH; i++)
-		EXPECT_EQ(o[i]->cooled, i < 2 * BATCH);
+		EXPECT_EQ(o[i]->cooled, 0);
 	for (int i = 0; i < 3 * BATCH; i++)
 		ASSERT_NE(take(1), NULL);
 	EXPECT_EQ(made, 3 * BATCH); /* all of it from there */
 	EXPECT_EQ(pool.depot[0].chains, 0);
 	EXPECT_NULL(pool.depot[0].chain);
+}
+
+static unsigned cooled_of(struct object **o, int n)
+{
+	unsigned sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += o[i]->cooled;
+	return sum;
+}
+
+TEST_F(pool, what_lies_in_the_depot_for_a_tick_is_cooled_once)
+{
+	struct object *o[4 * BATCH];
+	unsigned budget = 1;
+
+	for (int i = 0; i < 4 * BATCH; i++)
+		ASSERT_NE(o[i] = take(1), NULL);
+	EXPECT_FALSE(pool_is_warm(&pool));
+	for (int i = 0; i < 4 * BATCH; i++)
+		give(o[i], 1);
+	EXPECT_EQ(pool.depot[0].chains, 3);
+	EXPECT_TRUE(pool_is_warm(&pool));
+	EXPECT_TRUE(pool_cool(&pool, &budget)); /* nothing is old yet */
+	EXPECT_EQ(budget, 1);
+	EXPECT_TRUE(pool_tick(&pool));
+	EXPECT_EQ(cooled_of(o, 4 * BATCH), 0);
+	/* one chain is used meanwhile, and comes back: it is no surplus */
+	for (int i = 0; i < 2 * BATCH; i++)
+		ASSERT_NE(o[i] = take(1), NULL);
+	for (int i = 0; i < 2 * BATCH; i++)
+		give(o[i], 1);
+	EXPECT_FALSE(pool_cool(&pool, &budget)); /* two to do */
+	EXPECT_EQ(budget, 0);
+	budget = 10;
+	EXPECT_TRUE(pool_cool(&pool, &budget));
+	EXPECT_EQ(budget, 9);
+	EXPECT_EQ(pool.depot[0].chains, 3);
+	EXPECT_TRUE(pool_tick(&pool)); /* the one that was used */
+	EXPECT_TRUE(pool_cool(&pool, &budget));
+	EXPECT_EQ(budget, 8);
+	EXPECT_FALSE(pool_tick(&pool));
+	EXPECT_FALSE(pool_is_warm(&pool));
+	/* all are to be had, each cooled once but those on the CPU's list */
+	for (int i = 0; i < 4 * BATCH; i++)
+		ASSERT_NE(o[i] = take(1), NULL);
+	EXPECT_EQ(made, 4 * BATCH);
+	EXPECT_EQ(pool.depot[0].chains, 0);
+	EXPECT_EQ(cooled_of(o, 4 * BATCH), 3 * BATCH);
+	for (int i = 0; i < 4 * BATCH; i++)
+		EXPECT_LT(o[i]->cooled, 2);
 }
 
 TEST_F(pool, out_of_memory_is_null_and_nothing_is_lost)
