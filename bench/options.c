@@ -8,24 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *const backend_names[BACKENDS] = {"serial", "perch", "pthread", "omp", "libomp", "go"};
-
-static const char *const backend_what[BACKENDS] = {
-	"plain calls; what the ratios refer to",
-	"this library",
-	"POSIX threads: a thread per node down to a cut-off",
-	"OpenMP tasks, gcc and its libgomp",
-	"OpenMP tasks, clang and LLVM's run-time library",
-	"goroutines; when Go is installed; not in the main job unless named",
-};
-
 void options_help(void)
 {
 	printf("bench - user threads beside pthreads, OpenMP and Go, every result verified\n\n"
 	       "usage: bench [WORKLOAD...] [OPTION...]\n"
 	       "  no WORKLOAD: the main job: uts nqueens sort fib fib-typed, in about two minutes\n\n"
-	       "  --backend=LIST   of serial,perch,pthread,omp,libomp,go; default: all of them,\n"
-	       "                   but in the main job all but go\n"
+	       "  --backend=LIST   such as perch,go; --list has them all, and says which run in the\n"
+	       "                   main job; default: each for the workloads that it is for\n"
 	       "  --workers=LIST   how many workers, such as 1,2,4; default: 1 and the number of CPUs\n"
 	       "  --repeat=N       runs of each, one of every backend in turn; default %d\n"
 	       "  --size=SIZE      small, medium (default) or large\n"
@@ -57,9 +46,16 @@ void options_list(void)
 			printf("\n");
 		}
 	}
-	printf("backends\n");
-	for (int i = 0; i < BACKENDS; i++)
-		printf("    %-10s %s\n", backend_names[i], backend_what[i]);
+	printf("backends (* in the main job); [...]: other workloads only where the backend is named\n");
+	for (int i = 0; i < BACKENDS; i++) {
+		const struct backend_info *b = &backend_infos[i];
+
+		printf("  %c %-14s %s", b->main_job ? '*' : ' ', b->name, b->what);
+		if (b->only)
+			printf(" [%.*s]", (int)strlen(b->only) - 2, b->only + 1);
+		printf("\n");
+	}
+	printf("forms: params say form=tasks, threads or calls where a workload forks and joins\n");
 }
 
 static int parse_file(struct options *o, const char *argument, const char *value)
@@ -133,7 +129,7 @@ int options_parse(struct options *o, int argc, char **argv)
 		if (argv[i][0] == '-' ? parse_option(o, argv[i]) : parse_workload(o, argv[i]))
 			return -EINVAL;
 	for (int i = 0; i < BACKENDS && !o->backend_named; i++)
-		o->backend[i] = o->workloads || strcmp(backend_names[i], "go") != 0;
+		o->backend[i] = o->workloads || backend_infos[i].main_job;
 	if (!o->workloads)
 		for (size_t i = 0; i < workload_info_count; i++)
 			if (workload_infos[i].main_job)

@@ -6,11 +6,8 @@
 #include <stdbool.h>
 
 #include "bench/arguments.h"
+#include "bench/backends.h"
 #include "bench/workload/catalogue.h"
-
-#define BACKENDS 6
-
-extern const char *const backend_names[BACKENDS];
 
 struct options {
 	struct common_options common;

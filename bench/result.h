@@ -20,6 +20,7 @@ struct metric {
 /* One backend with so many workers on one case. */
 struct run {
 	const char *backend;
+	const char *program; /* bench_PROGRAM; NULL: as the backend */
 	const struct bench_case *bench_case;
 	unsigned workers;
 	const char *policy; /* by which perch steals, or NULL: no matter here */

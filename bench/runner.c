@@ -15,17 +15,22 @@ static int plan(const struct options *o, const struct bench_case *c, struct run 
 	int runs = 0;
 
 	for (int b = 0; b < BACKENDS; b++) {
-		bool once = one || !strcmp(backend_names[b], "serial");
+		const struct backend_info *info = &backend_infos[b];
+		bool wanted = o->backend[b] && (o->backend_named || backend_runs(info, c->workload));
+		bool once = one || !strcmp(info->name, "serial");
 
-		for (int w = 0; o->backend[b] && w < (once ? 1 : o->common.workers_listed); w++) {
+		for (int w = 0; wanted && w < (once ? 1 : o->common.workers_listed); w++) {
 			struct run *r = &run[runs++];
 
 			memset(r, 0, sizeof(*r));
-			r->backend = backend_names[b];
+			r->backend = info->name;
+			r->program = info->program;
 			r->bench_case = c;
 			r->workers = once ? 1 : o->common.workers[w];
 			r->verified = true;
 			r->room = o->common.repeat;
+			if (info->variant)
+				r->extra[r->extras++] = info->variant;
 			if (o->file)
 				r->extra[r->extras++] = o->file;
 		}
@@ -41,7 +46,7 @@ static bool of_workload(const struct bench_case *c, const struct options *o, int
 /* Count the runs of all cases, or run them. */
 static void all_cases(struct job *job, const struct options *o, bool count)
 {
-	struct run run[BACKENDS * WORKERS_LISTED_MOST];
+	static struct run run[BACKENDS * WORKERS_LISTED_MOST];
 
 	for (int w = 0; w < o->workloads; w++)
 		for (size_t c = 0; c < bench_case_count; c++) {

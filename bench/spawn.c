@@ -50,7 +50,7 @@ static void become_backend(const struct run *run, int out)
 	char path[PATH_MAX + 32], workload[64], bench_case[64], size[32], workers[32];
 	const char *argv[6 + RUN_EXTRA_MOST] = {path, workload, bench_case, size, workers, NULL};
 
-	snprintf(path, sizeof(path), "%s/bench_%s", directory, run->backend);
+	snprintf(path, sizeof(path), "%s/bench_%s", directory, run->program ? run->program : run->backend);
 	snprintf(workload, sizeof(workload), "--workload=%s", run->bench_case->workload);
 	snprintf(bench_case, sizeof(bench_case), "--case=%s", run->bench_case->name);
 	snprintf(size, sizeof(size), "--size=%s", size_name(run->bench_case->size));

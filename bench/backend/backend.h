@@ -41,6 +41,9 @@ struct backend {
 	/* Takes the smaller case where there is one; of the workloads in which
 	 * threads wait, or of the others. */
 	bool slow_waits, slow_tasks;
+	/* Has other forms of itself; start() is told which (measurement.variant), and
+	 * returns -EINVAL when it is none of them. */
+	bool variants;
 
 	/* Bring the runtime up and down. 0 or -errno. Outside what is timed. */
 	int (*start)(const struct measurement *m);

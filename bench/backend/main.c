@@ -3,7 +3,7 @@
  * main.c - the program of each backend: one measurement, as raw JSON on stdout.
  *
  *	bench_NAME --workload=W --size=S --case=C --workers=N [--file=PATH]
- *		[--steal=POLICY] [--tiers] [--cpu-nodes=NODE,NODE,...]
+ *		[--variant=WORD] [--steal=POLICY] [--tiers] [--cpu-nodes=NODE,NODE,...]
  *
  * Exit status: 0 measured, 1 measured and found wrong, 2 bad arguments, 3 could
  * not be measured. What this backend does not have is {"skipped":"why"} and 0.
@@ -42,7 +42,7 @@ static const struct {
 };
 
 struct arguments {
-	const char *workload, *bench_case, *workers, *file, *steal, *cpu_nodes;
+	const char *workload, *bench_case, *workers, *file, *variant, *steal, *cpu_nodes;
 	enum bench_size size;
 	bool tiers;
 };
@@ -69,6 +69,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 			a->workers = value;
 		else if (length == 6 && !strncmp(argv[i], "--file", length))
 			a->file = value;
+		else if (length == 9 && !strncmp(argv[i], "--variant", length))
+			a->variant = value;
 		else if (length == 7 && !strncmp(argv[i], "--steal", length))
 			a->steal = value;
 		else if (length == 11 && !strncmp(argv[i], "--cpu-nodes", length))
@@ -101,10 +103,13 @@ static int fill(struct measurement *m, const struct arguments *a)
 		return bad("with this workload --workers must be 1, not", a->workers);
 	m->workers = (unsigned)workers;
 	m->file = a->file;
+	m->variant = a->variant;
 	m->steal = a->steal;
 	m->tiers = a->tiers;
 	m->cpu_nodes = a->cpu_nodes;
-	if (m->steal && strcmp(backend.name, "perch") != 0)
+	if (m->variant && !backend.variants)
+		return bad("this backend has no --variant, here it is", m->variant);
+	if (m->steal && strncmp(backend.name, "perch", 5) != 0)
 		return bad("only perch has --steal, here it is", m->steal);
 	if (m->cpu_nodes && home_describe(m->cpu_nodes))
 		return bad("--cpu-nodes must be a list of numbers, not", m->cpu_nodes);

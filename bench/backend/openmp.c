@@ -200,7 +200,7 @@ static const char *note(const char *workload, const char *case_name)
 		return "by=sched_yield form=team-of-two-on-one-CPU";
 	if (!strcmp(workload, "triad") || !strcmp(workload, "jacobi"))
 		return "schedule=static proc_bind=spread";
-	return strcmp(workload, "mem") ? NULL : "form=threads-of-a-team";
+	return strcmp(workload, "mem") ? "form=tasks" : "form=threads-of-a-team";
 }
 
 static const char *why(const char *workload, const char *case_name)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* perch.c - one task per call, node and placement: no cut-off anywhere. */
-#include <sched.h>
-#include <stdio.h>
+/* perch.c - tasks: one per call, node and placement: no cut-off anywhere. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,107 +9,9 @@
 #include "bench/backend/perch_blocks.h"
 #include "bench/backend/perch_crowd.h"
 #include "bench/backend/perch_numa.h"
+#include "bench/backend/perch_runtime.h"
 #include "bench/backend/perch_waits.h"
-#include "bench/workload/measure.h"
 #include "bench/workload/nqueens.h"
-
-/* How deep the first thread may recurse before its tasks get stacks of their own. */
-#define FIRST_STACK ((size_t)1 << 20)
-
-static int allowed_cpus(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
-}
-
-static int start(const struct measurement *m)
-{
-	struct perch_config config = PERCH_CONFIG_INIT;
-	unsigned cpus = (unsigned)allowed_cpus();
-
-	config.procs = m->workers < cpus ? m->workers : cpus;
-	config.workers = m->workers;
-	/* threads are to exist that have not started: while they were made, which takes more
-	 * than 10 ms, another worker would run them */
-	if (!strcmp(m->bench_case->workload, "mem"))
-		config.handoff = PERCH_HANDOFF_OFF;
-	if (m->steal) {
-		int r = perch_set_policy(&config, m->steal);
-
-		if (r)
-			return r;
-	}
-	return perch_start(&config);
-}
-
-static void stop(void)
-{
-	perch_stop();
-}
-
-struct first {
-	void (*fn)(void *arg);
-	void *arg;
-};
-
-static void *first_thread(void *arg)
-{
-	const struct first *first = arg;
-
-	first->fn(first->arg);
-	return NULL;
-}
-
-static int inside(void (*fn)(void *arg), void *arg)
-{
-	struct first first = {fn, arg};
-	perch_attr_t attr;
-	perch_t t;
-	int r;
-
-	perch_attr_init(&attr);
-	perch_attr_setstacksize(&attr, FIRST_STACK);
-	r = perch_create(&t, &attr, first_thread, &first);
-	return r ? r : perch_join(t, NULL);
-}
-
-static struct perch_stats before, after;
-
-static void mark(bool is_after)
-{
-	perch_stats_get(is_after ? &after : &before);
-}
-
-static void report(struct measurement *m, double loops)
-{
-	double asked = (double)(after.asked_steals - before.asked_steals);
-	double forced = (double)(after.forced - before.forced);
-
-	measure_emit(m, "steals", "1", "lower", (double)(after.steals - before.steals) / loops);
-	measure_emit(m, "asked_steals", "1", "lower", asked / loops);
-	measure_emit(m, "forced_reveals", "1", "lower", forced / loops);
-	for (int tier = 0; tier < PERCH_TIERS; tier++) {
-		uint64_t steals = after.steals_by_tier[tier] - before.steals_by_tier[tier];
-		uint64_t stolen = after.stolen_by_tier[tier] - before.stolen_by_tier[tier];
-		char name[32];
-
-		snprintf(name, sizeof(name), "steals_tier%d", tier);
-		measure_emit(m, name, "1", "lower", (double)steals / loops);
-		snprintf(name, sizeof(name), "stolen_tier%d", tier);
-		measure_emit(m, name, "1", "lower", (double)stolen / loops);
-	}
-	measure_emit(m, "stolen", "1", "lower", (double)(after.stolen - before.stolen) / loops);
-	measure_emit(m, "carried", "1", "lower", (double)(after.carried - before.carried) / loops);
-	if (asked > 0)
-		measure_emit(m, "ns_per_asked_steal", "ns", "lower",
-			     (double)(after.asked_steal_ns - before.asked_steal_ns) / asked);
-	if (forced > 0)
-		measure_emit(m, "ns_per_forced_reveal", "ns", "lower",
-			     (double)(after.forced_ns - before.forced_ns) / forced);
-	if (m->tiers)
-		perch_report_tiers(m, &before, &after);
-}
 
 /* The pointer form. */
 struct fib_call {
@@ -264,17 +164,24 @@ static const char *note(const char *workload, const char *case_name)
 	if (!strcmp(workload, "wake"))
 		return !strcmp(case_name, "wake") ? "by=condition" : "by=waitgroup";
 	if (!strcmp(workload, "fib"))
-		return "form=pointer";
-	return strcmp(workload, "fib-typed") ? NULL : "form=typed";
+		return "form=tasks by=perch_fork";
+	if (!strcmp(workload, "fib-typed"))
+		return "form=tasks by=PERCH_TASK1";
+	if (!strcmp(workload, "flat"))
+		return "form=threads";
+	if (!strcmp(workload, "uts") || !strcmp(workload, "nqueens") || !strcmp(workload, "sort"))
+		return "form=tasks";
+	return NULL;
 }
 
 const struct backend backend = {
 	.name = "perch",
-	.start = start,
-	.stop = stop,
-	.inside = inside,
-	.mark = mark,
-	.report = report,
+	.variants = true,
+	.start = perch_runtime_start,
+	.stop = perch_runtime_stop,
+	.inside = perch_runtime_inside,
+	.mark = perch_runtime_mark,
+	.report = perch_runtime_report,
 	.note = note,
 	.fib = fib,
 	.fib_typed = fib_typed,

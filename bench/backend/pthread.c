@@ -219,16 +219,16 @@ static void both(void (*f)(void *), void *a, void (*g)(void *), void *b)
 static const char *note(const char *workload, const char *case_name)
 {
 	if (!strncmp(workload, "fib", 3))
-		return "cutoff=" WORD(FIB_CUTOFF);
+		return "form=threads cutoff=" WORD(FIB_CUTOFF);
 	if (!strcmp(workload, "nqueens"))
-		return "cutoff=" WORD(QUEENS_CUTOFF);
+		return "form=threads cutoff=" WORD(QUEENS_CUTOFF);
 	if (!strcmp(workload, "uts"))
-		return uts_find(case_name)->shape == UTS_BINOMIAL ? "cutoff=" WORD(BINOMIAL_CUTOFF)
-								  : "cutoff=" WORD(GEOMETRIC_CUTOFF);
+		return uts_find(case_name)->shape == UTS_BINOMIAL ? "form=threads cutoff=" WORD(BINOMIAL_CUTOFF)
+								  : "form=threads cutoff=" WORD(GEOMETRIC_CUTOFF);
 	if (!strcmp(workload, "sort"))
-		return "cutoff=" WORD(SORT_CUTOFF);
+		return "form=threads cutoff=" WORD(SORT_CUTOFF);
 	if (!strcmp(workload, "flat"))
-		return "at_once=" WORD(PTHREAD_FLAT_AT_ONCE);
+		return "form=threads at_once=" WORD(PTHREAD_FLAT_AT_ONCE);
 	if (!strcmp(workload, "chan") || (!strcmp(workload, "pingpong") && !strcmp(case_name, "chan")))
 		return "by=queue-of-mutex-and-conditions";
 	if (!strcmp(workload, "timers"))

@@ -119,7 +119,12 @@ static const char *note(const char *workload, const char *case_name)
 	(void)case_name;
 	if (!strcmp(workload, "flat") || !strcmp(workload, "mem"))
 		return "form=records,called-in-turn";
-	return strcmp(workload, "yield") ? NULL : "form=calls-through-a-pointer";
+	if (!strcmp(workload, "yield"))
+		return "form=calls-through-a-pointer";
+	if (!strncmp(workload, "fib", 3) || !strcmp(workload, "uts") || !strcmp(workload, "nqueens") ||
+	    !strcmp(workload, "sort"))
+		return "form=calls";
+	return NULL;
 }
 
 static const char *why(const char *workload, const char *case_name)

@@ -60,12 +60,12 @@ has() {
 c='serial perch pthread omp libomp'
 # shellcheck disable=SC2086 # one word each
 {
-	has uts ns_per_node 3 $c
-	has nqueens ns_per_node 1 $c go
-	has sort ns_per_key 2 $c
-	has fib ns_per_fork 1 $c go
+	has uts ns_per_node 3 $c perch-threads perch-ordinary
+	has nqueens ns_per_node 1 $c perch-threads perch-ordinary go
+	has sort ns_per_key 2 $c perch-threads perch-ordinary
+	has fib ns_per_fork 1 $c perch-threads perch-ordinary go
 	has fib-typed ns_per_fork 1 $c go
-	has flat ns_per_thread 1 $c go
+	has flat ns_per_thread 1 $c perch-ordinary go
 	has yield ns_per_switch 1 $c go
 	has mem ns_per_thread 1 $c go
 }
@@ -116,6 +116,12 @@ grep -q 'block call: pthread, .* skipped: the kernel needs no marks' "$dir/err" 
 for c in call handoff-unmarked readers-unmarked; do
 	grep -q "block $c: go, .* skipped: Go \(marks\|is not\)" "$dir/err" || fail "block: nothing says why go has no $c"
 done
+# BACKEND FORM: so it says what forks and joins, in each of its results
+for form in serial:calls perch:tasks perch-threads:threads perch-ordinary:threads pthread:threads omp:tasks libomp:tasks go:threads; do
+	backend=${form%:*} form=${form#*:}
+	! grep -e '"workload":"\(uts\|nqueens\|sort\|fib\)"' "$dir/json" | grep -e "\"backend\":\"$backend\"" | grep -v "form=$form" ||
+		fail "$backend does not say that it runs $form"
+done
 # WORKLOAD CASE BACKEND: what it did, but not by what means
 did() {
 	sed -n "s/^{\"workload\":\"$1\",.*\"case\":\"$2\",\"params\":\"\([^\"]*\)\",\"backend\":\"$3\",.*/\1/p" "$dir/json" |
@@ -139,6 +145,7 @@ grep -q 'perch .* yes$' "$dir/out" || fail "no verified row of perch in the tabl
 expect 0 'nqueens' --list
 expect 0 'p50_wake_ns' --list
 expect 0 ' go  *goroutines' --list
+expect 0 'perch-threads .*uts nqueens' --list
 # the main job is not for go, unless it is asked for
 "$bench" --size=small --repeat=1 --workers=1 --format=json >"$dir/out" 2>"$dir/err" || fail "the main job: $(cat "$dir/err")"
 ! grep -e ': go, \|"go"' "$dir/out" "$dir/err" || fail "go is in the main job"
@@ -148,6 +155,9 @@ expect 0 'usage:' --help
 # --- bad arguments, named ---
 "$here/bench_pthread" --workload=fib --case=fib --size=small --steal=flat 2>"$dir/err" && fail "pthread with --steal"
 grep -q 'only perch has --steal' "$dir/err" || fail "nobody said that only perch has --steal"
+"$here/bench_serial" --workload=fib --case=fib --size=small --variant=ordinary 2>"$dir/err" && fail "serial with --variant"
+grep -q 'no --variant' "$dir/err" || fail "nobody said that serial has no --variant"
+"$here/bench_perch" --workload=fib --case=fib --size=small --variant=big 2>"$dir/err" && fail "perch with a variant that is none"
 "$here/bench_perch" --workload=fib --case=fib --size=small --cpu-nodes=0,x 2>"$dir/err" && fail "a node x"
 grep -q 'cpu-nodes must be a list' "$dir/err" || fail "nobody said that x is no node"
 

@@ -39,8 +39,8 @@ void measure_wrong(struct measurement *m, const char *format, ...)
 	va_list args;
 
 	m->verified = false;
-	fprintf(stderr, "%s %s, %s, %u workers: wrong: ", m->bench_case->workload, m->bench_case->name,
-		m->backend->name, m->workers);
+	fprintf(stderr, "%s %s, %s%s%s, %u workers: wrong: ", m->bench_case->workload, m->bench_case->name,
+		m->backend->name, m->variant ? " " : "", m->variant ? m->variant : "", m->workers);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);

@@ -17,7 +17,8 @@ struct measurement {
 	const struct bench_case *bench_case;
 	size_t n; /* the case's n for this backend */
 	unsigned workers;
-	const char *file; /* --file, or NULL */
+	const char *file;    /* --file, or NULL */
+	const char *variant; /* --variant, or NULL: the backend in another form */
 	/* For the experiments of bench/numa, each NULL or false when not given: */
 	const char *steal;     /* --steal: by which policy perch steals */
 	const char *cpu_nodes; /* --cpu-nodes: the node of each CPU, where they are only described (home.h) */

@@ -38,7 +38,7 @@ func measureFib(m *measurement) error {
 		n = m.nSlow
 	}
 	forks := float64(fibNumber(n+1)) - 1
-	m.param("n=%d forks=%.0f form=goroutine-and-channel", n, forks)
+	m.param("n=%d forks=%.0f form=threads by=goroutine-and-channel", n, forks)
 	ns := timed(func() {
 		got := fib(n)
 		if lying {
@@ -94,7 +94,7 @@ func countPlacements(all, columns, left, right uint32) uint64 {
 func measureQueens(m *measurement) error {
 	all := uint32(1)<<m.n - 1
 	nodes := float64(countPlacements(all, 0, 0, 0))
-	m.param("n=%d solutions=%d nodes=%.0f", m.n, solutions[m.n], nodes)
+	m.param("n=%d solutions=%d nodes=%.0f form=threads by=goroutines", m.n, solutions[m.n], nodes)
 	ns := timed(func() {
 		got := place(all, 0, 0, 0)
 		if lying {
@@ -112,7 +112,7 @@ func measureQueens(m *measurement) error {
 func measureFlat(m *measurement) error {
 	n := m.n
 	result := make([]int, n)
-	m.param("n=%d", n)
+	m.param("n=%d form=threads by=goroutines", n)
 	ns := timed(func() {
 		var ended sync.WaitGroup
 		ended.Add(n)
