@@ -11,7 +11,7 @@ const struct backend_info backend_infos[BACKENDS] = {
 	{"serial", NULL, NULL, true, NULL, "plain calls; what the ratios refer to"},
 	{"perch", NULL, NULL, true, NULL, "this library; what forks and joins does it by tasks"},
 	{"perch-threads", NULL, NULL, true, FORKS, "the same by perch_create and perch_join, a thread for each task"},
-	{"perch-ordinary", "perch-threads", "--variant=ordinary", true, FORKS "flat ",
+	{"perch-ordinary", "perch-threads", "--variant=ordinary", true, FORKS "flat burst ",
 	 "the same, begun by a thread whose stack is not big but as any other's"},
 	{"pthread", NULL, NULL, true, NULL, "POSIX threads: a thread per node down to a cut-off"},
 	{"omp", NULL, NULL, true, NULL, "OpenMP tasks, gcc and its libgomp"},

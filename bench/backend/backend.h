@@ -13,7 +13,9 @@
 #include <stdint.h>
 
 #include "bench/workload/block.h"
+#include "bench/workload/burst.h"
 #include "bench/workload/loop.h"
+#include "bench/workload/periodic.h"
 #include "bench/workload/placement.h"
 #include "bench/workload/uts.h"
 #include "bench/workload/waits.h"
@@ -74,6 +76,7 @@ struct backend {
 	 * switches that happened; 0: something was wrong. *ns: the time. */
 	uint64_t (*yield)(size_t n, uint64_t *ns);
 	/* 0 or -errno. Called inside. */
+	int (*burst)(struct burst *b);
 	int (*spawned)(struct crowd *c);
 	int (*parked)(struct crowd *c);
 	/* 0 or -errno. Called inside. */
@@ -83,6 +86,7 @@ struct backend {
 	int (*select)(struct traffic *x);
 	int (*timers)(struct arming *a);
 	int (*sleeps)(struct sleeping *s);
+	int (*periodic)(struct periodic *p);
 	int (*echo)(struct echoing *e);
 	/* 0 or -errno. Called by the program's first pthread, not inside. */
 	int (*wake)(struct waking *w);

@@ -20,6 +20,7 @@ static const struct {
 	const char *workload;
 	int (*measure)(struct measurement *m);
 } measures[] = {
+	/* clang-format off */
 	{"fib", measure_fib},
 	{"fib-typed", measure_fib},
 	{"nqueens", measure_nqueens},
@@ -27,6 +28,7 @@ static const struct {
 	{"sort", measure_sort},
 	{"flat", measure_flat},
 	{"yield", measure_yield},
+	{"burst", measure_burst},
 	{"mem", measure_mem},
 	{"mutex", measure_mutex},
 	{"pingpong", measure_pingpong},
@@ -39,6 +41,7 @@ static const struct {
 	{"triad", measure_triad},
 	{"jacobi", measure_jacobi},
 	{"placement", measure_placement},
+	/* clang-format on */
 };
 
 struct arguments {

@@ -189,9 +189,8 @@ static void both(void (*f)(void *), void *a, void (*g)(void *), void *b)
 
 static const char *note(const char *workload, const char *case_name)
 {
-	(void)workload;
 	(void)case_name;
-	return "form=threads";
+	return strcmp(workload, "burst") != 0 ? "form=threads" : NULL;
 }
 
 static const char *why(const char *workload, const char *case_name)
@@ -216,4 +215,5 @@ const struct backend backend = {
 	.uts = uts,
 	.both = both,
 	.flat = perch_flat,
+	.burst = perch_burst,
 };

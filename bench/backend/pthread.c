@@ -245,6 +245,8 @@ static const char *why(const char *workload, const char *case_name)
 		return "the kernel needs no marks";
 	if (!strcmp(workload, "triad") || !strcmp(workload, "jacobi"))
 		return "a loop over pthreads is what OpenMP is";
+	if (!strcmp(workload, "timers"))
+		return "a timer of the kernel is a signal, and those that are pending are merged";
 	if (!strcmp(workload, "select"))
 		return "pthreads cannot wait for one of several queues";
 	return "a pthread is started as it is created";
@@ -263,6 +265,7 @@ const struct backend backend = {
 	.uts = uts,
 	.both = both,
 	.flat = pthread_flat,
+	.burst = pthread_burst,
 	.yield = pthread_yield_pair,
 	.parked = pthread_parked,
 	.pingpong = pthread_pingpong,

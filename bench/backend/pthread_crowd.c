@@ -95,6 +95,37 @@ uint64_t pthread_yield_pair(size_t n, uint64_t *ns)
 	return turns[0] == pair.each && turns[1] == pair.each && switches >= n / 4 ? switches : 0;
 }
 
+static void *yield_once(void *arg)
+{
+	struct burst_thread *me = arg;
+
+	me->begun++;
+	sched_yield();
+	me->back++;
+	return me;
+}
+
+int pthread_burst(struct burst *b)
+{
+	pthread_t *t = calloc(b->at_once, sizeof(*t));
+	uint64_t start = now_ns();
+	void *result;
+
+	if (!t)
+		return -ENOMEM;
+	for (size_t n = 0; n < b->bursts; n++) {
+		size_t made = 0;
+
+		while (made < b->at_once && !pthread_create(&t[made], NULL, yield_once, &b->thread[made]))
+			made++;
+		for (size_t i = 0; i < made; i++)
+			b->joined += !pthread_join(t[i], &result) && result == &b->thread[i];
+	}
+	b->ns = now_ns() - start;
+	free(t);
+	return 0;
+}
+
 static struct {
 	sem_t arrived, go;
 } park;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pthread_crowd.h - workloads about pthreads themselves: flat, yield, mem, placement. */
+/* pthread_crowd.h - workloads about pthreads themselves: flat, yield, burst, mem, placement. */
 #ifndef BENCH_BACKEND_PTHREAD_CROWD_H
 #define BENCH_BACKEND_PTHREAD_CROWD_H
 
@@ -10,6 +10,7 @@
 
 size_t pthread_flat(size_t n);
 uint64_t pthread_yield_pair(size_t n, uint64_t *ns);
+int pthread_burst(struct burst *b);
 int pthread_parked(struct crowd *c);
 int pthread_placement(struct placement *p);
 

@@ -25,7 +25,7 @@ expect() {
 
 # --- everything, small ---
 waits='pingpong mutex chan select timers wake echo block'
-all="uts nqueens sort fib fib-typed flat yield mem triad jacobi placement $waits"
+all="uts nqueens sort fib fib-typed flat yield burst mem triad jacobi placement $waits"
 # shellcheck disable=SC2086 # one word each
 "$bench" $all --size=small --repeat=1 --workers=1,2 --format=json --output="$dir/o" >"$dir/json" 2>"$dir/err" ||
 	fail "all workloads, small: status $?: $(cat "$dir/err")"
@@ -42,6 +42,7 @@ has() {
 	shift 3
 	for backend; do
 		case $workload-$metric-$backend in
+		timers-percent_* | timers-longest_*) workers='1 2' ;;
 		yield-* | mem-* | timers-* | *-serial) workers=1 ;;
 		block-ns_* | block-p??_*) workers=1 ;;
 		*) workers='1 2' ;;
@@ -69,6 +70,9 @@ c='serial perch pthread omp libomp'
 	has yield ns_per_switch 1 $c go
 	has mem ns_per_thread 1 $c go
 }
+has burst ns_per_thread 4 perch perch-ordinary pthread go
+has timers percent_delivered 1 perch go
+has timers longest_gap_ms 1 perch go
 has pingpong ns_per_round_trip 2 perch pthread go
 has mutex ns_per_lock 1 perch pthread go
 has mutex longest_wait_ns 1 perch pthread go
@@ -106,7 +110,7 @@ has placement ns_per_thread 1 perch pthread
 has placement percent_stacks_home 1 perch pthread
 has placement percent_woken_home 1 perch pthread
 grep -q 'triad by-node: omp, .* skipped: a loop with the static' "$dir/err" || fail "nothing says why omp has no loop by node"
-for w in $waits placement; do
+for w in $waits burst placement; do
 	grep -q "$w .*: omp, .* skipped: tasks of OpenMP" "$dir/err" || fail "$w: nothing says why omp has none"
 	grep -q "$w .*: serial, .* skipped: a call has nobody" "$dir/err" || fail "$w: nothing says why serial has none"
 done
@@ -128,6 +132,7 @@ did() {
 		sed 's/\(by\|placement\)=[^ ]*//g; s/  */ /g; s/^ //; s/ $//' | sort -u
 }
 for what in "pingpong chan" "pingpong cond" "mutex mutex" "chan unbuffered" "chan buffered-128" "chan mpmc-4x4" \
+	"burst 24" "burst 4096" "timers periodic-100" \
 	"select 2" "select 8" "select 64" "timers arm-cancel" "timers sleep-1ms" "wake wake" "wake idle-10k" \
 	"echo 50" "block handoff-marked" "block readers-marked" "block loops"; do
 	# shellcheck disable=SC2086
@@ -214,9 +219,9 @@ lies() {
 			fail "$program: nobody said what is wrong in $w: $(cat "$dir/err")"
 	done
 }
-set -- "nqueens 8" "fib fib" "fib-typed fib" "flat flat" "yield yield" "mem parked" "pingpong chan" "pingpong cond" \
+set -- "nqueens 8" "fib fib" "fib-typed fib" "flat flat" "yield yield" "burst 24" "mem parked" "pingpong chan" "pingpong cond" \
 	"mutex mutex" "chan unbuffered" "chan buffered-128" "chan mpmc-4x4" "select 2" "select 8" "select 64" \
-	"timers arm-cancel" "timers sleep-1ms" "wake wake" "wake idle-10k" "echo 50" \
+	"timers arm-cancel" "timers sleep-1ms" "timers periodic-100" "wake wake" "wake idle-10k" "echo 50" \
 	"block handoff-marked" "block readers-marked" "block loops"
 lies bench_liar liar "$@" "block call" "block handoff-unmarked" "block readers-unmarked" \
 	"uts tiny-geometric" "sort keys" "sort lines" "mem spawned" "triad for" "triad by-node" "triad blocks" \
@@ -230,6 +235,9 @@ fi
 grep -q 'not on two workers' "$dir/err" || fail "nobody said that the two were on one worker"
 "$here/bench_liar" --workload=block --case=loops --size=small --workers=2 2>"$dir/err" >"$dir/out"
 grep -q 'did not come to what it should' "$dir/err" || fail "nobody said that one lost a step"
+grep -q '4800 threads 4800 began, 4[0-9]* came back' "$dir/lies" || fail "a lost yield was not seen as such"
+grep -q '1 of 100 timers were never called, 99 calls came early' "$dir/lies" ||
+	fail "calls of timers that did not come, or came early, were not seen as such"
 grep -q '0 of 1 loops went on' "$dir/lies" || fail "a loop that stood still was not seen as such"
 grep -q '49 of 50 read what was for them, 0 before' "$dir/lies" || fail "another's byte was not seen as such"
 grep -q '50 of 50 read what was for them, 1 before' "$dir/lies" || fail "a read without a byte was not seen as such"

@@ -180,6 +180,29 @@ static int sleeps(struct sleeping *s)
 	return 0;
 }
 
+/* One thread was lost in its yield. */
+static int burst(struct burst *b)
+{
+	for (size_t i = 0; i < b->at_once; i++)
+		b->thread[i].begun = b->thread[i].back = (uint32_t)b->bursts;
+	b->thread[b->at_once / 2].back--;
+	b->joined = b->at_once * b->bursts;
+	b->ns = 1;
+	return 0;
+}
+
+/* The calls of one timer are left out, and another's come early. */
+static int periodic(struct periodic *p)
+{
+	for (size_t i = 0; i < p->timers; i++)
+		ticker_arm(&p->ticker[i]);
+	periodic_begin(p);
+	for (size_t i = 1; i < p->timers; i++)
+		ticker_call(&p->ticker[i]);
+	pause_ns(2 * p->period_ns);
+	return 0;
+}
+
 static int wake(struct waking *w)
 {
 	for (size_t i = 0; i < w->n; i++)
@@ -300,6 +323,7 @@ const struct backend backend = {
 	.uts = uts,
 	.both = both,
 	.flat = flat,
+	.burst = burst,
 	.yield = yield,
 	.spawned = crowd,
 	.parked = crowd,
@@ -309,6 +333,7 @@ const struct backend backend = {
 	.select = choose,
 	.timers = timers,
 	.sleeps = sleeps,
+	.periodic = periodic,
 	.wake = wake,
 	.echo = echo,
 	.idle = idle,

@@ -12,12 +12,13 @@ const struct workload_info workload_infos[] = {
 	{"fib-typed", "the same by PERCH_TASK1; other backends: as fib", "ns_per_fork", true, false, false},
 	{"flat", "create many threads, then join them all", "ns_per_thread", false, false, false},
 	{"yield", "two threads on one worker that yield to each other", "ns_per_switch", false, true, false},
+	{"burst", "so many threads at once, each yields once and is joined", "ns_per_thread", false, false, true},
 	{"mem", "bytes and time of a thread: spawned, and parked", "ns_per_thread", false, true, false},
 	{"pingpong", "two threads hand a token to and fro", "ns_per_round_trip", false, false, true},
 	{"mutex", "64 threads lock, add one and unlock one mutex", "ns_per_lock", false, false, true},
 	{"chan", "8-byte messages through a channel", "ns_per_message", false, false, true},
 	{"select", "one takes from so many channels, each with its sender", "ns_per_message", false, false, true},
-	{"timers", "arm and cancel many timers; how late a sleep ends", "ns_per_arm", false, true, true},
+	{"timers", "arm and cancel many; how late a sleep ends; periodic ones", "ns_per_arm", false, false, true},
 	{"wake", "an idle process: woken from outside; and its CPU time", "p50_wake_ns", false, false, true},
 	{"echo", "64-byte messages to and fro on so many connections", "ns_per_request", false, false, true},
 	{"block", "a thread that blocks in the kernel, or loops, beside others", "ns_per_call", false, false, true},
@@ -58,6 +59,18 @@ const struct bench_case bench_cases[] = {
 	{"yield", SIZE_SMALL, "yield", 100000, 0},
 	{"yield", SIZE_MEDIUM, "yield", 2000000, 0},
 	{"yield", SIZE_LARGE, "yield", 20000000, 2000000},
+	{"burst", SIZE_SMALL, "24", 4800, 480},
+	{"burst", SIZE_SMALL, "48", 4800, 480},
+	{"burst", SIZE_SMALL, "256", 5120, 512},
+	{"burst", SIZE_SMALL, "4096", 8192, 4096},
+	{"burst", SIZE_MEDIUM, "24", 300000, 9600},
+	{"burst", SIZE_MEDIUM, "48", 300000, 9600},
+	{"burst", SIZE_MEDIUM, "256", 307200, 10240},
+	{"burst", SIZE_MEDIUM, "4096", 327680, 12288},
+	{"burst", SIZE_LARGE, "24", 3000000, 96000},
+	{"burst", SIZE_LARGE, "48", 3000000, 96000},
+	{"burst", SIZE_LARGE, "256", 3072000, 102400},
+	{"burst", SIZE_LARGE, "4096", 3276800, 122880},
 	{"mem", SIZE_SMALL, "spawned", 100000, 0},
 	{"mem", SIZE_SMALL, "parked", 5000, 1000},
 	{"mem", SIZE_MEDIUM, "spawned", 1000000, 0},
@@ -95,10 +108,13 @@ const struct bench_case bench_cases[] = {
 	{"select", SIZE_LARGE, "64", 3200000, 0},
 	{"timers", SIZE_SMALL, "arm-cancel", 10000, 0},
 	{"timers", SIZE_SMALL, "sleep-1ms", 20, 0},
+	{"timers", SIZE_SMALL, "periodic-100", 100, 0},
 	{"timers", SIZE_MEDIUM, "arm-cancel", 1000000, 10000},
 	{"timers", SIZE_MEDIUM, "sleep-1ms", 1000, 0},
+	{"timers", SIZE_MEDIUM, "periodic-1000", 1000, 0},
 	{"timers", SIZE_LARGE, "arm-cancel", 5000000, 10000},
 	{"timers", SIZE_LARGE, "sleep-1ms", 5000, 0},
+	{"timers", SIZE_LARGE, "periodic-1000", 1000, 0},
 	{"wake", SIZE_SMALL, "wake", 20, 0},
 	{"wake", SIZE_SMALL, "idle-10k", 10000, 0},
 	{"wake", SIZE_MEDIUM, "wake", 800, 0},
@@ -178,6 +194,8 @@ static const struct {
 	/* of bench/numa only, whose cases are the pairs of nodes that a machine has */
 	{"nodes", NULL, "ns_per_load", "ns"},
 	{"timers", "sleep-1ms", "p50_late_us", "us"},
+	{"timers", "periodic-100", "percent_delivered", "%"},
+	{"timers", "periodic-1000", "percent_delivered", "%"},
 	{"wake", "idle-10k", "cpu_percent", "%"},
 	{"block", "handoff-marked", "p50_handoff_us", "us"},
 	{"block", "handoff-unmarked", "p50_handoff_us", "us"},
@@ -200,6 +218,8 @@ const char *case_metric(const struct bench_case *c, const char **unit)
 
 bool case_one_worker(const struct bench_case *c)
 {
+	if (!strcmp(c->workload, "timers") && strncmp(c->name, "periodic", 8) != 0)
+		return true;
 	if (!strcmp(c->workload, "block") && (!strcmp(c->name, "call") || !strncmp(c->name, "handoff", 7)))
 		return true;
 	return workload_find(c->workload)->one_worker;

@@ -33,6 +33,7 @@ int measure_fib(struct measurement *m);
 int measure_nqueens(struct measurement *m);
 int measure_uts(struct measurement *m);
 int measure_sort(struct measurement *m);
+int measure_burst(struct measurement *m);
 int measure_flat(struct measurement *m);
 int measure_yield(struct measurement *m);
 int measure_mem(struct measurement *m);
@@ -41,6 +42,7 @@ int measure_mutex(struct measurement *m);
 int measure_chan(struct measurement *m);
 int measure_select(struct measurement *m);
 int measure_timers(struct measurement *m);
+int measure_periodic(struct measurement *m); /* a case of timers */
 int measure_wake(struct measurement *m);
 int measure_echo(struct measurement *m);
 int measure_block(struct measurement *m);

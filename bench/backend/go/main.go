@@ -36,6 +36,7 @@ var measures = map[string]func(m *measurement) error{
 	"nqueens":   measureQueens,
 	"flat":      measureFlat,
 	"yield":     measureYield,
+	"burst":     measureBurst,
 	"mem":       measureMem,
 	"pingpong":  measurePingpong,
 	"mutex":     measureMutex,
@@ -66,6 +67,9 @@ func why(c benchCase) string {
 
 // As case_one_worker() in bench/workload/catalogue.c.
 func oneWorkerCase(c benchCase) bool {
+	if c.workload == "timers" && !strings.HasPrefix(c.name, "periodic") {
+		return true
+	}
 	return c.workload == "block" && (c.name == "call" || strings.HasPrefix(c.name, "handoff"))
 }
 

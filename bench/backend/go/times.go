@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -50,6 +51,10 @@ func armAndCancel(n int) (arm, cancel time.Duration, cancelled int, fired int32)
 }
 
 func measureTimers(m *measurement) error {
+	if strings.HasPrefix(m.name, "periodic") {
+		measurePeriodic(m)
+		return nil
+	}
 	if m.name == "sleep-1ms" {
 		measureSleep(m)
 		return nil
