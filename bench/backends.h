@@ -5,15 +5,16 @@
 
 #include <stdbool.h>
 
-#define BACKENDS 8
+#define BACKENDS 12
 
 struct backend_info {
 	const char *name;    /* as in --backend and in the results */
-	const char *program; /* bench_NAME; NULL: as the name */
+	const char *program; /* bench_PROGRAM; NULL: as the name */
 	const char *variant; /* "--variant=..." for the program, or NULL */
+	const char *preload; /* a library that is preloaded into it, or NULL */
 	bool main_job;       /* runs in it, unless backends are named */
-	/* The workloads for which it runs unless it is named, between spaces; NULL: all but those
-	 * that only allocators have. */
+	/* The workloads for which it runs unless it is named, between spaces; NULL: all, but of alloc only
+	 * perch does. */
 	const char *only;
 	const char *what; /* one line for --list */
 };

@@ -21,6 +21,7 @@ struct metric {
 struct run {
 	const char *backend;
 	const char *program; /* bench_PROGRAM; NULL: as the backend */
+	const char *preload; /* a library for it, or NULL */
 	const struct bench_case *bench_case;
 	unsigned workers;
 	const char *policy; /* by which perch steals, or NULL: no matter here */

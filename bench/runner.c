@@ -25,6 +25,7 @@ static int plan(const struct options *o, const struct bench_case *c, struct run 
 			memset(r, 0, sizeof(*r));
 			r->backend = info->name;
 			r->program = info->program;
+			r->preload = info->preload;
 			r->bench_case = c;
 			r->workers = once ? 1 : o->common.workers[w];
 			r->verified = true;

@@ -63,6 +63,8 @@ static void become_backend(const struct run *run, int out)
 		setenv("OMP_PROC_BIND", "spread", 0);
 		setenv("OMP_PLACES", "threads", 0);
 	}
+	if (run->preload)
+		setenv("LD_PRELOAD", run->preload, 1);
 	if (dup2(out, STDOUT_FILENO) >= 0)
 		execv(path, (char *const *)argv);
 	fprintf(stderr, "bench: cannot run %s: %s\n", path, strerror(errno));

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/workload/alloc.h"
 #include "bench/workload/block.h"
 #include "bench/workload/burst.h"
 #include "bench/workload/loop.h"
@@ -101,6 +102,10 @@ struct backend {
 	void *(*blocks_new)(size_t size);
 	void (*blocks_free)(void *start, size_t size);
 	int (*placement)(struct placement *p);
+	/* 0 or -errno. Called inside. */
+	int (*alloc_pairs)(struct alloc_pairs *a);
+	int (*alloc_handover)(struct alloc_handover *h);
+	int (*alloc_larson)(struct alloc_larson *l);
 };
 
 /* Each backend's program defines its own. */

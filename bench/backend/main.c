@@ -41,6 +41,7 @@ static const struct {
 	{"triad", measure_triad},
 	{"jacobi", measure_jacobi},
 	{"placement", measure_placement},
+	{"alloc", measure_alloc},
 	/* clang-format on */
 };
 

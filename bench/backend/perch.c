@@ -6,6 +6,7 @@
 #include <perch/perch.h>
 
 #include "bench/backend/backend.h"
+#include "bench/backend/perch_alloc.h"
 #include "bench/backend/perch_blocks.h"
 #include "bench/backend/perch_crowd.h"
 #include "bench/backend/perch_numa.h"
@@ -174,6 +175,12 @@ static const char *note(const char *workload, const char *case_name)
 	return NULL;
 }
 
+static const char *why(const char *workload, const char *case_name)
+{
+	(void)case_name;
+	return !strcmp(workload, "alloc") ? "this perch has no perch/alloc.h" : "this backend has no such thing";
+}
+
 const struct backend backend = {
 	.name = "perch",
 	.variants = true,
@@ -183,6 +190,7 @@ const struct backend backend = {
 	.mark = perch_runtime_mark,
 	.report = perch_runtime_report,
 	.note = note,
+	.why = why,
 	.fib = fib,
 	.fib_typed = fib_typed,
 	.nqueens = nqueens,
@@ -210,4 +218,7 @@ const struct backend backend = {
 	.blocks_new = perch_bench_blocks_new,
 	.blocks_free = perch_bench_blocks_free,
 	.placement = perch_bench_placement,
+	.alloc_pairs = perch_bench_pairs,
+	.alloc_handover = perch_bench_handover,
+	.alloc_larson = perch_bench_larson,
 };

@@ -13,6 +13,7 @@
 
 #include "bench/backend/backend.h"
 #include "bench/backend/deep_stack.h"
+#include "bench/backend/pthread_alloc.h"
 #include "bench/backend/pthread_blocks.h"
 #include "bench/backend/pthread_crowd.h"
 #include "bench/backend/pthread_waits.h"
@@ -32,6 +33,12 @@ static int start(const struct measurement *m)
 	cpu_set_t all, few;
 	unsigned left = m->workers;
 
+	if (m->variant) {
+		int r = pthread_malloc_of(m->variant);
+
+		if (r)
+			return r;
+	}
 	if (sched_getaffinity(0, sizeof(all), &all))
 		return -errno;
 	CPU_ZERO(&few);
@@ -241,6 +248,8 @@ static const char *note(const char *workload, const char *case_name)
 static const char *why(const char *workload, const char *case_name)
 {
 	(void)case_name;
+	if (!strcmp(workload, "alloc"))
+		return pthread_malloc_why();
 	if (!strcmp(workload, "block"))
 		return "the kernel needs no marks";
 	if (!strcmp(workload, "triad") || !strcmp(workload, "jacobi"))
@@ -255,6 +264,7 @@ static const char *why(const char *workload, const char *case_name)
 const struct backend backend = {
 	.name = "pthread",
 	.slow_waits = true,
+	.variants = true,
 	.start = start,
 	.inside = on_deep_stack,
 	.note = note,
@@ -279,4 +289,7 @@ const struct backend backend = {
 	.baton = pthread_baton,
 	.beside = pthread_beside,
 	.placement = pthread_placement,
+	.alloc_pairs = pthread_pairs,
+	.alloc_handover = pthread_handover,
+	.alloc_larson = pthread_larson,
 };

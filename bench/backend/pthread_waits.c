@@ -65,7 +65,7 @@ struct player {
 };
 
 /* With two workers: each, and its yielder, on a CPU of its own, the first two of those that start() left. */
-static int sit_down(unsigned me)
+int pthread_sit_down(unsigned me)
 {
 	cpu_set_t set;
 	int cpu = -1;
@@ -121,7 +121,7 @@ static void *play(void *arg)
 	struct table *t = player->table;
 	unsigned me = player->me;
 	uint64_t start;
-	int cpu = t->p->workers > 1 ? sit_down(me % 2) : -1;
+	int cpu = t->p->workers > 1 ? pthread_sit_down(me % 2) : -1;
 
 	if (me > 1) {
 		while (!__atomic_load_n(&t->over, __ATOMIC_ACQUIRE))

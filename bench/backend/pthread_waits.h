@@ -22,4 +22,7 @@ int pthread_idle(struct idling *i);
  */
 int pthread_crew(size_t n, void *(*fn)(void *), void *args, size_t size, uint64_t *ns);
 
+/* The calling pthread onto a CPU: the me-th of those it may use. Returns which; -1: there is none. */
+int pthread_sit_down(unsigned me);
+
 #endif

@@ -25,7 +25,7 @@ expect() {
 
 # --- everything, small ---
 waits='pingpong mutex chan select timers wake echo block'
-all="uts nqueens sort fib fib-typed flat yield burst mem triad jacobi placement $waits"
+all="uts nqueens sort fib fib-typed flat yield burst mem triad jacobi placement alloc $waits"
 # shellcheck disable=SC2086 # one word each
 "$bench" $all --size=small --repeat=1 --workers=1,2 --format=json --output="$dir/o" >"$dir/json" 2>"$dir/err" ||
 	fail "all workloads, small: status $?: $(cat "$dir/err")"
@@ -36,6 +36,8 @@ for w in $all; do
 	grep -q "^$w " "$dir/o/table.txt" || fail "table.txt says nothing of $w"
 done
 ! grep -v ' true$' "$dir/lines" || fail "not verified"
+# reasons of what is not there to be run
+lacking='skipped: [Cc]lang \|skipped: Go is not\|installed$\|skipped: this perch has no perch/alloc.h'
 # WORKLOAD METRIC CASES BACKENDS...: they have it, verified, for each number of workers
 has() {
 	workload=$1 metric=$2 want=$3
@@ -43,11 +45,11 @@ has() {
 	for backend; do
 		case $workload-$metric-$backend in
 		timers-percent_* | timers-longest_*) workers='1 2' ;;
-		yield-* | mem-* | timers-* | *-serial) workers=1 ;;
+		yield-* | mem-* | timers-* | alloc-ns_per_pair-* | *-serial) workers=1 ;;
 		block-ns_* | block-p??_*) workers=1 ;;
 		*) workers='1 2' ;;
 		esac
-		if grep -q "$workload .*: $backend, .* skipped: [Cc]lang \|$workload .*: $backend, .* skipped: Go is not" "$dir/err"; then
+		if grep "^bench: $workload .*: $backend, .* skipped: " "$dir/err" | grep -q -e "$lacking"; then
 			echo "note: $workload on $backend was skipped, it is not installed"
 			continue
 		fi
@@ -109,6 +111,10 @@ has jacobi percent_home 1 perch omp libomp
 has placement ns_per_thread 1 perch pthread
 has placement percent_stacks_home 1 perch pthread
 has placement percent_woken_home 1 perch pthread
+has alloc ns_per_pair 4 perch glibc jemalloc tcmalloc mimalloc
+has alloc ns_per_object 2 perch glibc jemalloc tcmalloc mimalloc
+! grep '"workload":"alloc"' "$dir/json" | grep '"backend":"\(serial\|pthread\|go\|omp\)"' ||
+	fail "alloc runs what nobody asked for"
 grep -q 'triad by-node: omp, .* skipped: a loop with the static' "$dir/err" || fail "nothing says why omp has no loop by node"
 for w in $waits burst placement; do
 	grep -q "$w .*: omp, .* skipped: tasks of OpenMP" "$dir/err" || fail "$w: nothing says why omp has none"
@@ -144,6 +150,7 @@ for what in "pingpong chan" "pingpong cond" "mutex mutex" "chan unbuffered" "cha
 done
 
 # --- the text of a file; the table ---
+expect 0 'alloc pair-16: serial, .* skipped: ' alloc --backend=serial --size=small --format=json
 printf 'pear\n\napple\nfig\npeach\nfig' >"$dir/text"
 expect 0 'of=file n=6' sort --size=small --repeat=2 --backend=serial,perch --workers=2 --file="$dir/text"
 grep -q 'perch .* yes$' "$dir/out" || fail "no verified row of perch in the table"
@@ -165,6 +172,12 @@ grep -q 'no --variant' "$dir/err" || fail "nobody said that serial has no --vari
 "$here/bench_perch" --workload=fib --case=fib --size=small --variant=big 2>"$dir/err" && fail "perch with a variant that is none"
 "$here/bench_perch" --workload=fib --case=fib --size=small --cpu-nodes=0,x 2>"$dir/err" && fail "a node x"
 grep -q 'cpu-nodes must be a list' "$dir/err" || fail "nobody said that x is no node"
+
+# a library that is not in force must not be measured under its name
+"$here/bench_pthread" --workload=alloc --case=pair-16 --size=small --variant=libnothing.so.1 >"$dir/out" 2>&1 ||
+	fail "a library that is not there: status $?"
+grep -q 'skipped.*malloc is of libc.so.6, not of libnothing' "$dir/out" || fail "nobody said whose malloc it is"
+"$here/bench_pthread" --workload=alloc --case=pair-16 --size=small --variant=nothing 2>"$dir/err" && fail "a variant that is none"
 
 # --- what kind of machine ---
 case $(grep -c '"kind":"\(VM\|real\)"' "$dir/json") in
@@ -225,7 +238,7 @@ set -- "nqueens 8" "fib fib" "fib-typed fib" "flat flat" "yield yield" "burst 24
 	"block handoff-marked" "block readers-marked" "block loops"
 lies bench_liar liar "$@" "block call" "block handoff-unmarked" "block readers-unmarked" \
 	"uts tiny-geometric" "sort keys" "sort lines" "mem spawned" "triad for" "triad by-node" "triad blocks" \
-	"jacobi for" "jacobi by-node" "jacobi blocks" "placement stacks"
+	"jacobi for" "jacobi by-node" "jacobi blocks" "placement stacks" "alloc pair-64" "alloc handover" "alloc larson"
 if grep -q 'skipped: Go is not' "$dir/o/skips"; then
 	echo "note: go is not installed; whether it sees wrong results is not tested"
 else
@@ -238,6 +251,9 @@ grep -q 'did not come to what it should' "$dir/err" || fail "nobody said that on
 grep -q '4800 threads 4800 began, 4[0-9]* came back' "$dir/lies" || fail "a lost yield was not seen as such"
 grep -q '1 of 100 timers were never called, 99 calls came early' "$dir/lies" ||
 	fail "calls of timers that did not come, or came early, were not seen as such"
+for w in "what was written into the objects is not" "objects held what was sent" "objects that were freed are not"; do
+	grep -q "$w" "$dir/lies" || fail "alloc: memory given to two was not seen as such: $w"
+done
 grep -q '0 of 1 loops went on' "$dir/lies" || fail "a loop that stood still was not seen as such"
 grep -q '49 of 50 read what was for them, 0 before' "$dir/lies" || fail "another's byte was not seen as such"
 grep -q '50 of 50 read what was for them, 1 before' "$dir/lies" || fail "a read without a byte was not seen as such"

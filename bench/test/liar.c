@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bench/backend/backend.h"
+#include "bench/test/liar_alloc.h"
 #include "bench/workload/lines.h"
 #include "bench/workload/measure.h"
 #include "bench/workload/messages.h"
@@ -342,4 +343,7 @@ const struct backend backend = {
 	.beside = beside,
 	.loop = loop,
 	.placement = placement,
+	.alloc_pairs = liar_pairs,
+	.alloc_handover = liar_handover,
+	.alloc_larson = liar_larson,
 };

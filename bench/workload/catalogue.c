@@ -27,6 +27,7 @@ const struct workload_info workload_infos[] = {
 	{"jacobi", "a 5-point stencil in strips and tiles, memory as in triad", "ns_per_element", false, false, false},
 	{"placement", "stacks of many threads on the node of their CPU; and where they wake", "ns_per_thread", false,
 	 false, true},
+	{"alloc", "objects: a pair of calls, handed over, replaced by others", "ns_per_pair", false, false, false},
 };
 const size_t workload_info_count = sizeof(workload_infos) / sizeof(workload_infos[0]);
 
@@ -163,6 +164,24 @@ const struct bench_case bench_cases[] = {
 	{"placement", SIZE_SMALL, "stacks", 500, 0},
 	{"placement", SIZE_MEDIUM, "stacks", 10000, 0},
 	{"placement", SIZE_LARGE, "stacks", 100000, 10000},
+	{"alloc", SIZE_SMALL, "pair-16", 200000, 0},
+	{"alloc", SIZE_SMALL, "pair-64", 200000, 0},
+	{"alloc", SIZE_SMALL, "pair-256", 200000, 0},
+	{"alloc", SIZE_SMALL, "pair-4096", 50000, 0},
+	{"alloc", SIZE_SMALL, "handover", 64000, 0},
+	{"alloc", SIZE_SMALL, "larson", 80000, 0},
+	{"alloc", SIZE_MEDIUM, "pair-16", 20000000, 0},
+	{"alloc", SIZE_MEDIUM, "pair-64", 20000000, 0},
+	{"alloc", SIZE_MEDIUM, "pair-256", 20000000, 0},
+	{"alloc", SIZE_MEDIUM, "pair-4096", 5000000, 0},
+	{"alloc", SIZE_MEDIUM, "handover", 10000000, 0},
+	{"alloc", SIZE_MEDIUM, "larson", 8000000, 0},
+	{"alloc", SIZE_LARGE, "pair-16", 200000000, 0},
+	{"alloc", SIZE_LARGE, "pair-64", 200000000, 0},
+	{"alloc", SIZE_LARGE, "pair-256", 200000000, 0},
+	{"alloc", SIZE_LARGE, "pair-4096", 50000000, 0},
+	{"alloc", SIZE_LARGE, "handover", 100000000, 0},
+	{"alloc", SIZE_LARGE, "larson", 80000000, 0},
 };
 const size_t bench_case_count = sizeof(bench_cases) / sizeof(bench_cases[0]);
 
@@ -202,6 +221,8 @@ static const struct {
 	{"block", "readers-marked", "ms_beside", "ms"},
 	{"block", "readers-unmarked", "ms_beside", "ms"},
 	{"block", "loops", "ms_beside", "ms"},
+	{"alloc", "handover", "ns_per_object", "ns"},
+	{"alloc", "larson", "ns_per_object", "ns"},
 };
 
 const char *case_metric(const struct bench_case *c, const char **unit)
@@ -218,6 +239,8 @@ const char *case_metric(const struct bench_case *c, const char **unit)
 
 bool case_one_worker(const struct bench_case *c)
 {
+	if (!strcmp(c->workload, "alloc") && !strncmp(c->name, "pair-", 5))
+		return true;
 	if (!strcmp(c->workload, "timers") && strncmp(c->name, "periodic", 8) != 0)
 		return true;
 	if (!strcmp(c->workload, "block") && (!strcmp(c->name, "call") || !strncmp(c->name, "handoff", 7)))

@@ -49,6 +49,7 @@ int measure_block(struct measurement *m);
 int measure_triad(struct measurement *m);
 int measure_jacobi(struct measurement *m);
 int measure_placement(struct measurement *m);
+int measure_alloc(struct measurement *m);
 
 /* Add words to m->params, as printf. */
 void params_add(struct measurement *m, const char *format, ...) __attribute__((format(printf, 2, 3)));

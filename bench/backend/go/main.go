@@ -55,6 +55,8 @@ func why(c benchCase) string {
 		return "what it computes is C that the other backends share"
 	case c.workload == "mem" && c.name == "spawned":
 		return "a goroutine may be started as it is created"
+	case c.workload == "alloc":
+		return "objects of Go are freed by its collector, not by a call"
 	case c.workload == "block" && c.name == "call":
 		return "Go marks the system calls, each of them, and nothing else"
 	case c.workload == "block" && (c.name == "handoff-unmarked" || c.name == "readers-unmarked"):
@@ -68,6 +70,9 @@ func why(c benchCase) string {
 // As case_one_worker() in bench/workload/catalogue.c.
 func oneWorkerCase(c benchCase) bool {
 	if c.workload == "timers" && !strings.HasPrefix(c.name, "periodic") {
+		return true
+	}
+	if c.workload == "alloc" && strings.HasPrefix(c.name, "pair-") {
 		return true
 	}
 	return c.workload == "block" && (c.name == "call" || strings.HasPrefix(c.name, "handoff"))
