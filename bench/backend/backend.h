@@ -31,8 +31,9 @@ struct memory {
 struct crowd {
 	size_t asked; /* as many as this, or as can be had */
 	size_t made;
-	size_t right; /* how many did what they should */
-	uint64_t ns;  /* to make them (and have them parked) */
+	size_t right;        /* how many did what they should */
+	uint64_t ns;         /* to make them (and have them parked) */
+	uint64_t release_ns; /* parked: to wake all and join them */
 	/* To be read when everything but the threads is there, and while all
 	 * of them exist. */
 	struct memory before, peak;

@@ -114,10 +114,12 @@ int openmp_parked(struct crowd *c)
 			c->ns = now_ns() - start;
 			if (!r)
 				r = c->read(&c->peak);
+			start = now_ns();
 			for (size_t i = 0; i < c->made; i++)
 				sem_post(&go);
 		}
 	}
+	c->release_ns = now_ns() - start;
 	c->right = right;
 	sem_destroy(&arrived);
 	sem_destroy(&go);

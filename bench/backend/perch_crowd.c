@@ -165,8 +165,10 @@ int perch_parked(struct crowd *c)
 	perch_stats_get(&after);
 	if (!r)
 		r = c->read(&c->peak);
+	start = now_ns();
 	perch_waitgroup_done(&park.gate);
 	c->right = join_all(t, c->made);
+	c->release_ns = now_ns() - start;
 	/* all that arrived sleep: on one worker, each ran on until it parked */
 	if (after.parks - before.parks < c->made)
 		c->right = 0;

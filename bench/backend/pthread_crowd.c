@@ -160,12 +160,14 @@ int pthread_parked(struct crowd *c)
 	c->ns = now_ns() - start;
 	if (!r)
 		r = c->read(&c->peak);
+	start = now_ns();
 	for (size_t i = 0; i < c->made; i++)
 		sem_post(&park.go);
 	for (size_t i = 0; i < c->made; i++) {
 		pthread_join(t[i], &result);
 		c->right += result == (void *)(i + 1);
 	}
+	c->release_ns = now_ns() - start;
 	sem_destroy(&park.arrived);
 	sem_destroy(&park.go);
 	free(t);

@@ -71,6 +71,7 @@ c='serial perch pthread omp libomp'
 	has flat ns_per_thread 1 $c perch-ordinary go
 	has yield ns_per_switch 1 $c go
 	has mem ns_per_thread 1 $c go
+	has mem release_ns_per_thread 1 perch pthread omp libomp go
 }
 has burst ns_per_thread 4 perch perch-ordinary pthread go
 has timers percent_delivered 1 perch go

@@ -74,6 +74,8 @@ int measure_mem(struct measurement *m)
 	rss = per_thread(run.c.before.rss, run.c.peak.rss, run.c.made);
 	pte = per_thread(run.c.before.pte, run.c.peak.pte, run.c.made);
 	measure_emit(m, "ns_per_thread", "ns", "lower", (double)run.c.ns / (double)run.c.made);
+	if (!spawned)
+		measure_emit(m, "release_ns_per_thread", "ns", "lower", (double)run.c.release_ns / (double)run.c.made);
 	measure_emit(m, "bytes_per_thread", "B", "lower", rss + pte);
 	measure_emit(m, "rss_bytes_per_thread", "B", "lower", rss);
 	measure_emit(m, "pte_bytes_per_thread", "B", "lower", pte);

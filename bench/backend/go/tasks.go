@@ -249,8 +249,10 @@ func measureMem(m *measurement) error {
 	if err != nil {
 		return err
 	}
+	start = time.Now()
 	close(gate)
 	ended.Wait()
+	release := float64(time.Since(start))
 	right := 0
 	for i := range result {
 		if result[i] == i+1 {
@@ -266,6 +268,7 @@ func measureMem(m *measurement) error {
 	}
 	rss, pte = perThread(rss, rssPeak, n), perThread(pte, ptePeak, n)
 	m.emit("ns_per_thread", "ns", "lower", ns/float64(n))
+	m.emit("release_ns_per_thread", "ns", "lower", release/float64(n))
 	m.emit("bytes_per_thread", "B", "lower", rss+pte)
 	m.emit("rss_bytes_per_thread", "B", "lower", rss)
 	m.emit("pte_bytes_per_thread", "B", "lower", pte)
