@@ -17,7 +17,7 @@
 #define ALLOC_TURN 4096
 
 /* The compiler must believe that the object goes elsewhere, lest it leave out both calls. */
-#define ALLOC_HIDE(p) __asm__ volatile("" : "+r"(p) : : "memory")
+#define ALLOC_HIDE(p) __asm__ volatile("" : : "r"(p) : "memory")
 
 static void alloc_pairs(struct alloc_pairs *a)
 {

@@ -61,7 +61,8 @@ static void run_inside(void *arg)
 
 static void emit(struct measurement *m, const struct periodic *p)
 {
-	double due = (double)p->timers * (double)(p->for_ns / p->period_ns), percent;
+	uint64_t periods = p->for_ns / p->period_ns;
+	double due = (double)p->timers * (double)periods, percent;
 	uint64_t calls = 0, early = 0, longest = 0;
 	size_t never = 0;
 
