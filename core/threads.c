@@ -10,11 +10,8 @@
 
 #include "core/sched/aim.h"
 #include "core/sched/foreign.h"
-#include "core/sched/park.h"
 #include "core/sched/sched.h"
-#include "core/thread/fibre.h"
 #include "core/thread/lists.h"
-#include "core/thread/locals.h"
 #include "core/thread/stack.h"
 #include "rseq/counter.h"
 
@@ -223,156 +220,6 @@ int perch_go(void (*fn)(void *), void *arg)
 	return launch(t, NULL, NULL);
 }
 
-#if defined(__GNUC__) && !defined(__clang__) && FIBRE_REUSE
-#define JOIN_INLINE 1
-/* Where a thread that runs on its joiner's stack goes when it ends. */
-struct inline_call {
-	void *resume[5]; /* __builtin_setjmp */
-	void *result;
-	uint32_t pins_below; /* as it was */
-};
-
-/* The joined thread's whole stack fits on what is left of ours. */
-static bool fits_here(const struct thread *self, const struct thread *t)
-{
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-
-	return self->stack && here - (uintptr_t)self->stack->base > stack_class_size(t->stack_class);
-}
-
-/*
- * t has just been taken off this CPU's ring, never started: run it as a plain
- * call on the joiner's stack, with `self` switched. If it parks, both wait,
- * which is what join means. perch_exit() in it comes back through resume.
- */
-static __attribute__((noinline)) void *run_inline(struct worker *w, struct thread *self, struct thread *t)
-{
-	struct inline_call call;
-	void *(*fn)(void *) = t->fn;
-	void *arg = t->arg;
-
-	/* it must stay where a pinned joiner stays */
-	thread_set_flag(t, THREAD_INLINE | THREAD_STARTED | (self->flags & THREAD_PINNED));
-	t->stack = self->stack;
-	if (__builtin_expect(self->flags & THREAD_PINNED, 0)) {
-		call.pins_below = self->stack->pins_below;
-		self->stack->pins_below = self->stack->pins;
-	}
-	t->stack_class = self->stack_class;
-	t->stack_home = self->stack_home;
-	t->arg = &call;
-	w->current = t;
-	if (!__builtin_setjmp(call.resume)) {
-		if (t->flags & THREAD_PLAIN) {
-			((void (*)(void *))(uintptr_t)fn)(arg);
-			call.result = NULL;
-		} else {
-			call.result = fn(arg);
-		}
-	}
-	if (__builtin_expect(t->flags & THREAD_LEAVES, 0)) {
-		locals_end(t);
-		if (self->flags & THREAD_PINNED)
-			self->stack->pins_below = call.pins_below;
-	}
-	/* under another worker, perhaps */
-	w = worker_self();
-	w->current = self;
-	stat_add(&w->stats.finished, 1);
-	return call.result;
-}
-#else
-#define JOIN_INLINE 0
-#endif
-
-/* It has ended, and is the caller's to free. */
-static inline int take_result(struct thread *t, void **result)
-{
-	int r = 0;
-
-	if (t->flags & THREAD_NEVER_RAN)
-		r = -ENOMEM;
-	else if (result)
-		*result = t->arg;
-	thread_free(t);
-	return r;
-}
-
-static __attribute__((noinline)) int join_waiting(struct thread *t, const struct thread *self, void **result)
-{
-	int jump = 0;
-
-	/* when it is no longer us, it is TAKEN, for us */
-	while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
-		jump = park(PARK_JOIN, t);
-	return switch_return_as_told(jump, take_result(t, result));
-}
-
-int perch_join(perch_t handle, void **result)
-{
-	struct thread *t, *self;
-	uintptr_t joiner;
-
-	if (__builtin_expect(!sched_up(), 0))
-		return sched_check();
-	t = thread_of(handle);
-	if (!t)
-		return -ESRCH;
-	joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE);
-	if (joiner != JOIN_ENDED) {
-		self = sched_self();
-		if (t == self)
-			return -EDEADLK;
-		if (joiner)
-			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
-#if JOIN_INLINE
-		if (!t->stack && fits_here(self, t) && section_pop_if((uintptr_t)t) == SECTION_DONE) {
-			void *value;
-
-			if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_HERE, false, __ATOMIC_ACQUIRE,
-							 __ATOMIC_RELAXED)) {
-				sched_ready(t); /* detached meanwhile, or somebody waits for it */
-				return -EINVAL;
-			}
-			value = run_inline(worker_self(), self, t);
-			if (result)
-				*result = value;
-			thread_free(t);
-			return 0;
-		}
-#endif
-		if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE))
-			return join_waiting(t, self, result);
-		if (joiner != JOIN_ENDED)
-			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL; /* joined or detached meanwhile */
-	}
-	/* of two that find it ended, one frees it */
-	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return -ESRCH;
-	return take_result(t, result);
-}
-
-int perch_detach(perch_t handle)
-{
-	struct thread *t;
-	uintptr_t joiner = 0;
-
-	if (__builtin_expect(!sched_up(), 0))
-		return sched_check();
-	t = thread_of(handle);
-	if (!t)
-		return -ESRCH;
-	if (__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_DETACHED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return 0;
-	if (joiner == JOIN_ENDED &&
-	    __atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		thread_free(t);
-		return 0;
-	}
-	return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
-}
-
 perch_t perch_self(void)
 {
 	struct worker *w = worker_self();
@@ -384,24 +231,6 @@ perch_t perch_self(void)
 int perch_equal(perch_t a, perch_t b)
 {
 	return a == b;
-}
-
-void perch_exit(void *result)
-{
-	struct worker *w = worker_self();
-
-	if (!w)
-		pthread_exit(result);
-#if JOIN_INLINE
-	if (w->current->flags & THREAD_INLINE) {
-		struct inline_call *call = w->current->arg;
-
-		call->result = result;
-		__builtin_longjmp(call->resume, 1);
-	}
-#endif
-	w->current->arg = result;
-	sched_end();
 }
 
 int perch_yield(void)

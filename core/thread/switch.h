@@ -34,6 +34,14 @@ void perch_switch_enter(void);
 /* The C side of a new stack's beginning; whoever schedules defines it. */
 void perch_switch_first(switch_hook hook, void *arg) __attribute__((__noreturn__));
 
+/*
+ * fn(arg) on the stack that ends at `top`, as a plain call; its result. *save: where the
+ * caller's stack was left, as switch_stack() has it, for a backtrace only. What runs in fn
+ * may switch threads: the call then returns under another worker, perhaps. In
+ * switch_<arch>.S.
+ */
+void *perch_switch_call(void *(*fn)(void *arg), void *arg, void *top, void **save);
+
 #define SWITCH_INLINE static inline __attribute__((__always_inline__))
 
 #if defined(__x86_64__)

@@ -36,4 +36,42 @@ perch_switch_return:
 	jmp *%rcx
 	.cfi_endproc
 	.size perch_switch_return, . - perch_switch_return
+
+/*
+ * void *perch_switch_call(fn, arg, top, save): switch.h. Its frame is what switch_stack()
+ * leaves, so that a backtrace of the caller can begin at *save; it would go on at `1`.
+ */
+	.globl perch_switch_call
+	.hidden perch_switch_call
+	.type perch_switch_call, @function
+perch_switch_call:
+	.cfi_startproc
+	endbr64
+	pushq %rbp
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbp, -16
+	pushq %rbx
+	.cfi_adjust_cfa_offset 8
+	.cfi_offset rbx, -24
+	leaq 1f(%rip), %rax
+	pushq %rax
+	.cfi_adjust_cfa_offset 8
+	movq %rsp, (%rcx)
+	movq %rsp, %rbx
+	.cfi_def_cfa_register rbx
+	movq %rdx, %rsp
+	movq %rdi, %rax
+	movq %rsi, %rdi
+	call *%rax
+	leaq 8(%rbx), %rsp
+	.cfi_def_cfa rsp, 24
+	popq %rbx
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbx
+	popq %rbp
+	.cfi_adjust_cfa_offset -8
+	.cfi_restore rbp
+1:	ret
+	.cfi_endproc
+	.size perch_switch_call, . - perch_switch_call
 	.section .note.GNU-stack, "", @progbits

@@ -131,7 +131,9 @@ static uint32_t both;
 
 static void *join_the_other(void *mine)
 {
-	while (!__atomic_load_n(&both, __ATOMIC_ACQUIRE))
+	/* both have started, so that neither is run by the other's join */
+	count_one(&both);
+	while (__atomic_load_n(&both, __ATOMIC_ACQUIRE) < 3)
 		perch_yield();
 	ASSERT_EQ(perch_join(cycle[(perch_t *)mine == cycle ? 1 : 0], NULL), 0);
 	return NULL;
@@ -153,6 +155,39 @@ TEST_F(deadlock, a_cycle_of_joins)
 	reported(run_a_join_cycle, "\n2 threads wait in join, ");
 	reported(run_a_join_cycle, " at 2 objects: thread 0x");
 	reported(run_a_join_cycle, " join_the_other+0x");
+}
+
+static void *join_cycle_0(void *arg)
+{
+	ASSERT_EQ(perch_join(cycle[0], NULL), 0);
+	return arg;
+}
+
+static void *join_a_new_one(void *arg)
+{
+	cycle[0] = perch_self();
+	ASSERT_EQ(perch_create(&cycle[1], NULL, join_cycle_0, NULL), 0);
+	ASSERT_EQ(perch_join(cycle[1], NULL), 0);
+	return arg;
+}
+
+static void run_a_cycle_with_a_new_one(void *arg)
+{
+	perch_t t;
+
+	(void)arg;
+	ASSERT_EQ(perch_start(&config), 0);
+	ASSERT_EQ(perch_create(&t, NULL, join_a_new_one, NULL), 0);
+	perch_stop();
+	say("came to its end\n");
+}
+
+/* Whether its joiner runs it or not. */
+TEST_F(deadlock, a_cycle_of_joins_with_a_new_thread)
+{
+	reported(run_a_cycle_with_a_new_one, "perch: deadlock: 2 threads wait and nothing can wake them\n");
+	reported(run_a_cycle_with_a_new_one, " join_a_new_one+0x");
+	reported(run_a_cycle_with_a_new_one, " join_cycle_0+0x");
 }
 
 static void *create_and_end(void *ms)

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* join.c - perch_join, perch_detach, perch_exit; and how a joiner runs what nobody has started. */
+/*
+ * Who joins a thread that lies on top of this CPU's ring, never started, runs it itself:
+ *	- by a plain call, where the joined thread's whole stack fits on what is left;
+ *	- else by a call on a stack four times as large, so that the joins of all that is
+ *	  created below it are plain calls again (a recursion changes stacks a few times only);
+ *	- a joiner that is pinned waits instead, as it does when there is no stack.
+ * In both calls the joiner is switched out as long as they last: if the joined thread
+ * waits, both do, which is what a join means, and whoever resumes it goes on with both.
+ */
+#include <errno.h>
+#include <pthread.h>
+
+#include <perch/perch.h>
+
+#include "core/sched/park.h"
+#include "core/sched/sched.h"
+#include "core/thread/fibre.h"
+#include "core/thread/locals.h"
+#include "core/thread/stack.h"
+
+#if defined(__GNUC__) && !defined(__clang__) && FIBRE_REUSE
+#define JOIN_INLINE 1
+/* Where a thread that its joiner runs goes when it ends. */
+struct inline_call {
+	void *resume[5]; /* __builtin_setjmp */
+	void *result;
+	uint32_t pins_below; /* as it was */
+};
+
+/* The joined thread's whole stack fits on what is left of ours. */
+static bool fits_here(const struct thread *self, const struct thread *t)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	return here - (uintptr_t)self->stack->base > stack_class_size(t->stack_class);
+}
+
+/*
+ * t has just been taken off this CPU's ring, never started: run it as a plain call on
+ * the stack s, which is what this runs on, with `self` switched out. perch_exit() in it
+ * comes back through resume.
+ */
+static __attribute__((noinline)) void *run_inline(struct thread *self, struct thread *t, struct stack *s)
+{
+	struct worker *w = worker_self();
+	struct inline_call call;
+	void *(*fn)(void *) = t->fn;
+	void *arg = t->arg;
+
+	/* it must stay where a pinned joiner stays */
+	thread_set_flag(t, THREAD_INLINE | THREAD_STARTED | (self->flags & THREAD_PINNED));
+	t->stack = s;
+	if (__builtin_expect(self->flags & THREAD_PINNED, 0)) {
+		call.pins_below = s->pins_below;
+		s->pins_below = s->pins;
+	}
+	t->stack_class = (uint8_t)s->class;
+	t->stack_home = (uint8_t)s->home;
+	t->arg = &call;
+	w->current = t;
+	if (!__builtin_setjmp(call.resume)) {
+		if (t->flags & THREAD_PLAIN) {
+			((void (*)(void *))(uintptr_t)fn)(arg);
+			call.result = NULL;
+		} else {
+			call.result = fn(arg);
+		}
+	}
+	if (__builtin_expect(t->flags & THREAD_LEAVES, 0)) {
+		locals_end(t);
+		if (self->flags & THREAD_PINNED)
+			s->pins_below = call.pins_below;
+	}
+	/* under another worker, perhaps */
+	w = worker_self();
+	w->current = self;
+	stat_add(&w->stats.finished, 1);
+	return call.result;
+}
+
+struct beside {
+	struct thread *self, *t;
+	struct stack *stack;
+};
+
+static void *beside_main(void *arg)
+{
+	const struct beside *b = arg;
+
+	return run_inline(b->self, b->t, b->stack);
+}
+
+/* The same as a call on another stack. */
+static __attribute__((noinline)) void *run_beside(struct thread *self, struct thread *t, struct stack *s)
+{
+	struct beside b = {self, t, s};
+	void *result;
+
+	s->fn = t->fn;
+	s->thread = t;
+	s->cpu = (uint16_t)worker_self()->home->cpu;
+	__atomic_store_n(&self->wait_for, (const void *)t, __ATOMIC_RELAXED);
+	__atomic_store_n(&self->since, worker_self()->now_ms, __ATOMIC_RELAXED);
+	__atomic_store_n(&self->reason, (uint8_t)PARK_JOIN, __ATOMIC_RELAXED);
+	perch_stack_limit = stack_limit(s, s->class);
+	result = perch_switch_call(beside_main, &b, stack_top(s), &self->sp);
+	perch_stack_limit = stack_limit(self->stack, self->stack_class);
+	end_wait(self);
+	stack_put(s);
+	return result;
+}
+
+/* One for run_beside(); NULL: there is none, or it is not for this joiner. */
+static struct stack *stack_beside(const struct thread *self, const struct thread *t)
+{
+	unsigned class = t->stack_class + 2 < STACK_CLASSES ? t->stack_class + 2u : STACK_CLASSES - 1;
+
+	return self->flags & THREAD_PINNED ? NULL : stack_get(class);
+}
+
+/* t is on this CPU's ring, perhaps on top. False: it was not run. 0 or -EINVAL in *r. */
+static inline bool run_joined(struct thread *self, struct thread *t, void **result, int *r)
+{
+	struct stack *s = NULL;
+	uintptr_t joiner = 0;
+	bool fits = fits_here(self, t);
+	void *value;
+
+	if (section_pop_if((uintptr_t)t) != SECTION_DONE)
+		return false;
+	if (!fits && !(s = stack_beside(self, t))) {
+		sched_ready(t);
+		return false;
+	}
+	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_HERE, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+		if (s)
+			stack_put(s);
+		sched_ready(t); /* detached meanwhile, or somebody waits for it */
+		*r = -EINVAL;
+		return true;
+	}
+	value = fits ? run_inline(self, t, self->stack) : run_beside(self, t, s);
+	if (result)
+		*result = value;
+	thread_free(t);
+	*r = 0;
+	return true;
+}
+#else
+#define JOIN_INLINE 0
+#endif
+
+/* It has ended, and is the caller's to free. */
+static inline int take_result(struct thread *t, void **result)
+{
+	int r = 0;
+
+	if (t->flags & THREAD_NEVER_RAN)
+		r = -ENOMEM;
+	else if (result)
+		*result = t->arg;
+	thread_free(t);
+	return r;
+}
+
+static __attribute__((noinline)) int join_waiting(struct thread *t, const struct thread *self, void **result)
+{
+	int jump = 0;
+
+	/* when it is no longer us, it is TAKEN, for us */
+	while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
+		jump = park(PARK_JOIN, t);
+	return switch_return_as_told(jump, take_result(t, result));
+}
+
+int perch_join(perch_t handle, void **result)
+{
+	struct thread *t, *self;
+	uintptr_t joiner;
+	int r = 0;
+
+	if (__builtin_expect(!sched_up(), 0))
+		return sched_check();
+	t = thread_of(handle);
+	if (!t)
+		return -ESRCH;
+	(void)r;
+	joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE);
+	if (joiner != JOIN_ENDED) {
+		self = sched_self();
+		if (t == self)
+			return -EDEADLK;
+		if (joiner)
+			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
+#if JOIN_INLINE
+		if (!t->stack && self->stack && run_joined(self, t, result, &r))
+			return r;
+#endif
+		if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_ACQUIRE))
+			return join_waiting(t, self, result);
+		if (joiner != JOIN_ENDED)
+			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL; /* joined or detached meanwhile */
+	}
+	/* of two that find it ended, one frees it */
+	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -ESRCH;
+	return take_result(t, result);
+}
+
+int perch_detach(perch_t handle)
+{
+	struct thread *t;
+	uintptr_t joiner = 0;
+
+	if (__builtin_expect(!sched_up(), 0))
+		return sched_check();
+	t = thread_of(handle);
+	if (!t)
+		return -ESRCH;
+	if (__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_DETACHED, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return 0;
+	if (joiner == JOIN_ENDED &&
+	    __atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		thread_free(t);
+		return 0;
+	}
+	return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
+}
+
+void perch_exit(void *result)
+{
+	struct worker *w = worker_self();
+
+	if (!w)
+		pthread_exit(result);
+#if JOIN_INLINE
+	if (w->current->flags & THREAD_INLINE) {
+		struct inline_call *call = w->current->arg;
+
+		call->result = result;
+		__builtin_longjmp(call->resume, 1);
+	}
+#endif
+	w->current->arg = result;
+	sched_end();
+}
