@@ -244,6 +244,7 @@ void perch_exit(void *result)
 		__builtin_longjmp(call->resume, 1);
 	}
 #endif
+	fibre_deep(w->current->stack);
 	w->current->arg = result;
 	sched_end();
 }

@@ -30,6 +30,7 @@
 #include "core/thread/lists.h"
 #include "core/thread/overflow.h"
 #include "core/thread/stack.h"
+#include "core/thread/trim.h"
 #include "core/time/timer.h"
 #include "numa/cpuset.h"
 #include "numa/quota.h"
@@ -395,6 +396,16 @@ int perch_set_procs(unsigned n)
 
 	if (!r)
 		r = n ? resize_request(n) : -EINVAL;
+	sched_set_errno(saved);
+	return r;
+}
+
+int perch_trim(void)
+{
+	int saved = errno, r = sched_check();
+
+	if (!r)
+		trim_all();
 	sched_set_errno(saved);
 	return r;
 }

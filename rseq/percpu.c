@@ -9,6 +9,7 @@
 #include "rseq/abi.h"
 #include "rseq/barrier.h"
 #include "rseq/counter.h"
+#include "rseq/inject.h"
 #include "rseq/section_lock.h"
 
 bool percpu_locked = true;
@@ -118,4 +119,26 @@ void percpu_deactivate(int cpu)
 	 * now would overwrite FROZEN, and let sections in beside the thief. */
 	while (__atomic_load_n(&a->flags, __ATOMIC_ACQUIRE))
 		sched_yield();
+}
+
+bool percpu_freeze(struct percpu *a, uint32_t flags)
+{
+	if (percpu_locked) {
+		lock_area(a);
+		if (__atomic_load_n(&a->flags, __ATOMIC_RELAXED) == flags)
+			return true;
+		unlock_area(a);
+		return false;
+	}
+	return __atomic_compare_exchange_n(&a->flags, &flags, flags | PERCPU_FROZEN, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+void percpu_thaw(struct percpu *a)
+{
+	inject();
+	if (percpu_locked)
+		unlock_area(a);
+	else
+		__atomic_and_fetch(&a->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_RELEASE);
 }

@@ -103,4 +103,12 @@ static inline struct percpu *percpu_here(void)
 void percpu_activate(int cpu, uint32_t group);
 void percpu_deactivate(int cpu);
 
+/*
+ * Keep sections, and others who do this, away from an area whose flags are `flags`; false:
+ * they are not, or another is at it. A section that is in progress may still commit until a
+ * barrier on that CPU (barrier.h). For microseconds.
+ */
+bool percpu_freeze(struct percpu *a, uint32_t flags);
+void percpu_thaw(struct percpu *a);
+
 #endif

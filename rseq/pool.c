@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "rseq/pool.h"
 
+#include <errno.h>
+
+#include "rseq/barrier.h"
 #include "rseq/inject.h"
 #include "rseq/section_lock.h"
 
 void pool_start(struct pool *pool, unsigned list, uint64_t batch, struct pool_node *(*make)(struct pool *, uint32_t),
-		void (*cool)(struct pool *, struct pool_node *))
+		bool (*retire)(struct pool *, struct pool_node *, uint32_t))
 {
 	pool->list = list;
 	pool->batch = batch;
 	pool->make = make;
-	pool->cool = cool;
+	pool->retire = retire;
 	for (int i = 0; i < POOL_GROUPS; i++) {
 		pthread_mutex_init(&pool->depot[i].lock, NULL);
-		pool->depot[i].chain = pool->depot[i].old = pool->depot[i].cold = NULL;
+		pool->depot[i].chain = pool->depot[i].old = NULL;
 		pool->depot[i].chains = 0;
 	}
 }
@@ -55,8 +58,6 @@ static struct pool_node *depot_get(struct pool_depot *depot)
 	chain = pop_chain(depot, &depot->chain);
 	if (!chain)
 		chain = pop_chain(depot, &depot->old);
-	if (!chain)
-		chain = pop_chain(depot, &depot->cold);
 	pthread_mutex_unlock(&depot->lock);
 	return chain;
 }
@@ -157,38 +158,52 @@ bool pool_is_warm(const struct pool *pool)
 {
 	bool warm = false;
 
-	for (int i = 0; i < POOL_GROUPS && pool->cool; i++)
+	for (int i = 0; i < POOL_GROUPS && pool->retire; i++)
 		warm |= is_warm(&pool->depot[i]);
 	return warm;
 }
 
-static bool cool_depot(struct pool *pool, struct pool_depot *depot, unsigned *budget)
+/* Up to `most` of the old chains, linked by `chain`; how many. */
+static unsigned take_old(struct pool_depot *depot, unsigned most, struct pool_node **chains)
 {
+	struct pool_node **end = chains;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&depot->lock);
+	while (n < most && (*end = pop_chain(depot, &depot->old))) {
+		end = &(*end)->chain;
+		n++;
+	}
+	pthread_mutex_unlock(&depot->lock);
+	*end = NULL;
+	return n;
+}
+
+static bool retire_depot(struct pool *pool, uint32_t group, unsigned *budget)
+{
+	struct pool_depot *depot = &pool->depot[group];
+
 	while (__atomic_load_n(&depot->old, __ATOMIC_RELAXED)) {
-		struct pool_node *chain;
+		struct pool_node *chains, *next;
 
 		if (!*budget)
 			return false;
-		--*budget;
-		pthread_mutex_lock(&depot->lock);
-		chain = pop_chain(depot, &depot->old);
-		pthread_mutex_unlock(&depot->lock);
-		if (!chain)
-			break;
+		*budget -= take_old(depot, *budget < POOL_RETIRE ? *budget : POOL_RETIRE, &chains);
 		inject();
-		for (struct section_node *n = &chain->node; n; n = n->next)
-			pool->cool(pool, (struct pool_node *)n);
-		pthread_mutex_lock(&depot->lock);
-		push_chain(depot, &depot->cold, chain);
-		pthread_mutex_unlock(&depot->lock);
+		if (!chains || pool->retire(pool, chains, group))
+			continue;
+		for (; chains; chains = next) {
+			next = chains->chain;
+			depot_put(depot, chains);
+		}
 	}
 	return true;
 }
 
-bool pool_cool(struct pool *pool, unsigned *budget)
+bool pool_retire(struct pool *pool, unsigned *budget)
 {
-	for (int i = 0; i < POOL_GROUPS && pool->cool; i++)
-		if (!cool_depot(pool, &pool->depot[i], budget))
+	for (uint32_t i = 0; i < POOL_GROUPS && pool->retire; i++)
+		if (!retire_depot(pool, i, budget))
 			return false;
 	return true;
 }
@@ -197,7 +212,7 @@ bool pool_tick(struct pool *pool)
 {
 	bool more = false;
 
-	for (int i = 0; i < POOL_GROUPS && pool->cool; i++) {
+	for (int i = 0; i < POOL_GROUPS && pool->retire; i++) {
 		struct pool_depot *depot = &pool->depot[i];
 
 		if (!is_warm(depot))
@@ -211,6 +226,45 @@ bool pool_tick(struct pool *pool)
 		pthread_mutex_unlock(&depot->lock);
 	}
 	return more;
+}
+
+/* ---- what lies on the lists of CPUs ---- */
+
+static bool has_lists(const struct percpu *a)
+{
+	for (unsigned i = 0; i < PERCPU_LISTS; i++)
+		if (__atomic_load_n(&a->list[i], __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+int pool_collect(int cpu, struct section_node *list[PERCPU_LISTS], uint32_t *group)
+{
+	struct percpu *a = percpu_of(cpu);
+	bool active;
+
+	if (!has_lists(a)) /* an area that was never used stays untouched */
+		return -ENOENT;
+	active = percpu_freeze(a, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE);
+	if (!active && !percpu_freeze(a, 0))
+		return -EBUSY;
+	if (active && !percpu_locked) {
+		inject();
+		barrier_cpu(cpu);
+	}
+	*group = a->group;
+	for (unsigned i = 0; i < PERCPU_LISTS; i++) {
+		list[i] = a->list[i];
+		__atomic_store_n(&a->list[i], NULL, __ATOMIC_RELAXED);
+	}
+	percpu_thaw(a);
+	return 0;
+}
+
+void pool_put_chain(struct pool *pool, struct section_node *chain, uint32_t group)
+{
+	if (chain)
+		depot_put(&pool->depot[group % POOL_GROUPS], (struct pool_node *)chain);
 }
 
 /* ---- from CPUs of other groups ---- */
@@ -276,8 +330,13 @@ void pool_put_far(struct pool_far *far, void *object)
 		full = node;
 	}
 	inject();
-	while (full)
-		full = send_home(far, full);
+	pool_far_send(far, full);
+}
+
+void pool_far_send(struct pool_far *far, struct section_node *list)
+{
+	while (list)
+		list = send_home(far, list);
 }
 
 struct pool_node *pool_link(char *first, size_t size, size_t n)

@@ -22,13 +22,15 @@
  *
  * Nothing is given back to the kernel by who gets or puts. A depot knows which chains
  * came since the last tick, and which lay there before it; a tick comes from outside, in
- * seconds (pool_tick). What has lain there from one tick to the next is surplus, and is
- * cooled then (pool_cool), by one pthread, which takes a chain out for that time; it is
- * handed out last. Work whose objects come and go within a tick is never slowed.
+ * seconds (pool_tick). What has lain there from one tick to the next is surplus, and
+ * retires then (pool_retire), by one pthread: the owner of the pool takes the objects back,
+ * gives their memory to the kernel, and hands them out again as it hands out new ones
+ * (make). Work whose objects come and go within a tick is never slowed.
  *
- *	             get   put   cool   tick
- *	cool          L     L     X      X     (L: the depot's lock, not held while
- *	tick          L     L     X      X      an object is cooled; X: one pthread)
+ *	             get   put   retire  tick  collect
+ *	retire        L     L     X       X     X     (L: the depot's lock, not held while
+ *	tick          L     L     X       X     X      objects retire; X: one pthread at a time)
+ *	collect       L     L     X       X     X
  *
  * In the manner of Bonwick's magazines (2001) and tcmalloc's per-CPU caches.
  */
@@ -40,6 +42,8 @@
 #include "rseq/percpu.h"
 
 #define POOL_GROUPS 64
+/* So many chains retire at once, at most. */
+#define POOL_RETIRE 16u
 
 /* What an object's first three words are while it is free. */
 struct pool_node {
@@ -51,8 +55,7 @@ struct pool_depot {
 	pthread_mutex_t lock;
 	struct pool_node *chain; /* put here since the last tick, the last on top */
 	struct pool_node *old;   /* before it */
-	struct pool_node *cold;  /* cooled */
-	uint64_t chains;         /* in all three */
+	uint64_t chains;         /* in both */
 } __attribute__((aligned(64)));
 
 struct pool {
@@ -61,13 +64,15 @@ struct pool {
 	/* Make a few new objects for this group, linked as a chain (node.next,
 	 * with node.depth counted from its end); NULL when there is no memory. */
 	struct pool_node *(*make)(struct pool *pool, uint32_t group);
-	/* Gives an object's memory back as far as it can; NULL: it has none to give. */
-	void (*cool)(struct pool *pool, struct pool_node *object);
+	/* Takes the objects of these chains (linked by `chain`) out of the pool for good: each
+	 * may come again from make(). False: it could not, and they stay as they are. NULL:
+	 * objects never retire. */
+	bool (*retire)(struct pool *pool, struct pool_node *chains, uint32_t group);
 	struct pool_depot depot[POOL_GROUPS];
 };
 
 void pool_start(struct pool *pool, unsigned list, uint64_t batch, struct pool_node *(*make)(struct pool *, uint32_t),
-		void (*cool)(struct pool *, struct pool_node *));
+		bool (*retire)(struct pool *, struct pool_node *, uint32_t));
 
 void *pool_get_slow(struct pool *pool);
 void pool_put_slow(struct pool *pool, void *object);
@@ -94,7 +99,7 @@ static inline void pool_put(struct pool *pool, void *object)
 /* The same, where any CPU finds it at once. Slower. */
 void pool_share(struct pool *pool, void *object);
 
-/* Straight to the depot of its group, from anywhere. Slower too; its memory is not cooled. */
+/* Straight to the depot of its group, from anywhere. Slower too. */
 void pool_put_home(struct pool *pool, void *object, uint32_t group);
 
 /* Objects of any pools that are on their way home from CPUs of other groups. */
@@ -117,15 +122,24 @@ static inline bool pool_group_is_here(uint32_t group)
 }
 
 /*
- * Cool what has lain in depots since before the last tick; `budget`: at most so many
+ * Retire what has lain in depots since before the last tick; `budget`: at most so many
  * chains, less what was done. False: the budget did not do.
  */
-bool pool_cool(struct pool *pool, unsigned *budget);
-/* A tick, after pool_cool() has said true. True: something will be cooled at the next,
+bool pool_retire(struct pool *pool, unsigned *budget);
+/* A tick, after pool_retire() has said true. True: something will retire at the next,
  * unless it is taken before. */
 bool pool_tick(struct pool *pool);
 /* Whether there is anything for a tick to see to; a look. */
 bool pool_is_warm(const struct pool *pool);
+
+/*
+ * Take all lists of a CPU, by one pthread at a time; who gets or puts there meanwhile goes
+ * by the depots. *group: whose depots they go to (pool_put_chain, pool_far_send). 0,
+ * -ENOENT: there is nothing, or -EBUSY: a thief is at work there.
+ */
+int pool_collect(int cpu, struct section_node *list[PERCPU_LISTS], uint32_t *group);
+void pool_put_chain(struct pool *pool, struct section_node *chain, uint32_t group);
+void pool_far_send(struct pool_far *far, struct section_node *list);
 
 /* Link `n` objects of `size` bytes from `first` on as make() must. */
 struct pool_node *pool_link(char *first, size_t size, size_t n);

@@ -19,7 +19,7 @@
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
 #include "core/sched/task.h"
-#include "core/thread/stack.h"
+#include "core/thread/trim.h"
 #include "rseq/section_lock.h"
 
 #define LOOK_LEAST_NS 20000u
@@ -44,7 +44,7 @@ static struct {
 	unsigned spares_most;
 	/* its own */
 	uint64_t retry_at;
-	uint64_t trim_at; /* when stacks are looked at again (stack_trim) */
+	uint64_t trim_at; /* when free memory is looked at again (trim.h) */
 	bool told_refused, told_bound;
 } monitor;
 
@@ -252,9 +252,9 @@ static void trim(uint64_t now)
 
 	if (now < monitor.trim_at)
 		return;
-	wait = stack_trim();
+	wait = trim_step();
 	/* while threads come and go there may always be something new */
-	monitor.trim_at = now + (wait < STACK_TICK_NS ? wait : STACK_TICK_NS);
+	monitor.trim_at = now + (wait < TRIM_TICK_NS ? wait : TRIM_TICK_NS);
 }
 
 /* How long it may sleep beside workers that all sleep: without end when all is given back. */
@@ -262,7 +262,7 @@ static uint64_t until_trim(void)
 {
 	uint64_t now = clock_ns();
 
-	if (!stack_to_trim())
+	if (!trim_wanted())
 		return CLOCK_NEVER;
 	return monitor.trim_at > now ? monitor.trim_at - now : 0;
 }
@@ -344,7 +344,7 @@ int monitor_start(unsigned spares, bool hands_off)
 	memset(&monitor, 0, sizeof(monitor));
 	monitor.spares_most = spares;
 	monitor.hands_off = hands_off;
-	monitor.trim_at = clock_ns() + STACK_TICK_NS;
+	monitor.trim_at = clock_ns() + TRIM_TICK_NS;
 	monitor_sleeps = 0;
 	r = task_start(&monitor.pthread, -1, STACK, monitor_main, NULL);
 	monitor.running = !r;

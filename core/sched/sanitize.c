@@ -15,14 +15,93 @@ void *__tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 
+/*
+ * The sanitizer's state of a thread takes it hundreds of pages, and milliseconds, to make. So
+ * one is used again, by the thread that starts 128 ends after its last: what that thread
+ * did is taken to be before what the new one does, which may hide a race between these two
+ * only. And a limited number of times, since the frames that a thread has not left at its
+ * end stay on the sanitizer's own record of its calls (65,536).
+ *
+ * The lock is nothing that the sanitizer sees: it would order all threads.
+ */
+#define IDLE 128
+#define LIVES 100
+
+static struct {
+	struct {
+		void *fibre;
+		uintptr_t lives; /* that it has left */
+	} idle[IDLE];
+	unsigned put, taken; /* so far */
+	char lock;
+} fibres;
+
+#define UNSEEN __attribute__((no_sanitize("thread"), noinline))
+
+static UNSEEN void lock_fibres(void)
+{
+	while (__atomic_test_and_set(&fibres.lock, __ATOMIC_ACQUIRE))
+		;
+}
+
+static UNSEEN void unlock_fibres(void)
+{
+	__atomic_clear(&fibres.lock, __ATOMIC_RELEASE);
+}
+
+/* NULL: fewer than IDLE are idle. */
+static UNSEEN void *take_idle(uintptr_t *lives)
+{
+	void *fibre = NULL;
+
+	lock_fibres();
+	if (fibres.put - fibres.taken == IDLE) {
+		unsigned at = fibres.taken++ % IDLE;
+
+		fibre = fibres.idle[at].fibre;
+		*lives = fibres.idle[at].lives;
+	}
+	unlock_fibres();
+	return fibre;
+}
+
+static UNSEEN bool put_idle(void *fibre, uintptr_t lives)
+{
+	bool room;
+
+	lock_fibres();
+	room = fibres.put - fibres.taken < IDLE;
+	if (room) {
+		unsigned at = fibres.put++ % IDLE;
+
+		fibres.idle[at].fibre = fibre;
+		fibres.idle[at].lives = lives;
+	}
+	unlock_fibres();
+	return room;
+}
+
 void fibre_new(struct stack *s)
 {
-	s->sanitizer = __tsan_create_fiber(0);
+	uintptr_t lives = LIVES;
+
+	s->sanitizer = take_idle(&lives);
+	if (!s->sanitizer)
+		s->sanitizer = __tsan_create_fiber(0);
+	s->sanitizer_saved = (void *)lives;
+}
+
+void fibre_deep(struct stack *s)
+{
+	s->sanitizer_saved = NULL;
 }
 
 void fibre_end(struct stack *s)
 {
-	__tsan_destroy_fiber(s->sanitizer);
+	uintptr_t lives = (uintptr_t)s->sanitizer_saved;
+
+	if (lives < 2 || !put_idle(s->sanitizer, lives - 1))
+		__tsan_destroy_fiber(s->sanitizer);
 	s->sanitizer = NULL;
 }
 
@@ -60,6 +139,11 @@ void fibre_new(struct stack *s)
 }
 
 void fibre_end(struct stack *s)
+{
+	(void)s;
+}
+
+void fibre_deep(struct stack *s)
 {
 	(void)s;
 }

@@ -103,7 +103,8 @@ static void take_backtrace(struct gathering *g, const struct thread *t, const st
 
 	if (!seen->stack)
 		return;
-	base = quiet_read(&seen->stack->base);
+	/* not from its header, which is gone when the stack has been given back meanwhile */
+	base = (uintptr_t)(seen->stack + 1) - stack_class_size(seen->stack_class % STACK_CLASSES);
 	out->frames = (uint32_t)unwind_stack(g->unwind, (uintptr_t)seen->sp, base + g->page, (uintptr_t)seen->stack,
 					     out->pc, CROWD_FRAMES);
 	if (!unmoved(t, seen)) {

@@ -18,6 +18,8 @@ struct worker;
 #define FIBRE_REUSE 0
 void fibre_new(struct stack *s);
 void fibre_end(struct stack *s);
+/* The thread on it is about to end within any number of calls. */
+void fibre_deep(struct stack *s);
 /* Addresses that held stacks are about to be unmapped: what threads that never
  * left their frames poisoned there must not hit whoever is mapped there next. */
 void fibre_forget(void *base, size_t size);
@@ -36,6 +38,10 @@ static inline void fibre_new(struct stack *s)
 	(void)s;
 }
 static inline void fibre_end(struct stack *s)
+{
+	(void)s;
+}
+static inline void fibre_deep(struct stack *s)
 {
 	(void)s;
 }

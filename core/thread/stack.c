@@ -12,6 +12,7 @@
 #include "core/thread/fibre.h"
 #include "core/thread/group.h"
 #include "core/thread/lists.h"
+#include "rseq/inject.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
@@ -21,14 +22,23 @@
 #define SLAB ((size_t)64 << 20)
 /* How many stacks move between a CPU and the depot at once, and are made at once. */
 #define BATCH 32
-/* So many chains are trimmed before whoever does it looks at its other work: 2,048 calls. */
-#define TRIM_MOST 64
+/* How many retire at once, and how many such stacks one record holds. */
+#define RETIRE_MOST (POOL_RETIRE * BATCH)
+#define RETIRED 62
 /* Mappings that mprotect's guards leave for everybody else in the process. */
 #define MAPS_SPARE 4096
+
+/* Stacks of a class that have retired: their reservations, each with its guard. */
+struct retired {
+	struct retired *next;
+	size_t n;
+	char *base[RETIRED];
+};
 
 static struct {
 	pthread_mutex_t lock;
 	struct pool pool[STACK_CLASSES];
+	struct retired *retired[STACK_CLASSES][POOL_GROUPS]; /* none is empty */
 	struct pool_far far;
 	struct group_slab *open[STACK_CLASSES][POOL_GROUPS]; /* unfinished ones; group 0 only if all memory is alike */
 	struct group_slab *slabs;
@@ -93,13 +103,12 @@ static struct group_slab *slab_new(unsigned class, uint32_t group)
 	return NULL;
 }
 
-/* all.lock is held */
-static struct stack *stack_cut(unsigned class, uint32_t group)
+/* all.lock is held. Addresses for one more, with a guard; NULL: there are none. */
+static char *cut_new(unsigned class, uint32_t group)
 {
 	size_t size = stack_class_size(class);
 	struct group_slab *slab = all.open[class][group];
 	char *base;
-	struct stack *s;
 
 	if ((!slab || slab->size - slab->used < size) && !(slab = slab_new(class, group)))
 		return NULL;
@@ -108,7 +117,30 @@ static struct stack *stack_cut(unsigned class, uint32_t group)
 		return NULL;
 	slab->used += size;
 	all.stacks++;
-	s = (struct stack *)(base + size - sizeof(*s));
+	return base;
+}
+
+/* all.lock is held. Those of one that has retired. */
+static char *cut_retired(unsigned class, uint32_t group)
+{
+	struct retired **list = &all.retired[class][group], *r = *list;
+	char *base;
+
+	if (!r)
+		return NULL;
+	base = r->base[--r->n];
+	if (!r->n) {
+		*list = r->next;
+		free(r);
+	}
+	return base;
+}
+
+static struct stack *stack_init(char *base, unsigned class, uint32_t group)
+{
+	size_t size = stack_class_size(class);
+	struct stack *s = (struct stack *)(base + size - sizeof(*s));
+
 	s->base = base;
 	s->size = size;
 	s->thread = NULL;
@@ -130,10 +162,18 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 		group = 0;
 	pthread_mutex_lock(&all.lock);
 	for (unsigned i = 0; i < batch; i++) {
-		struct stack *s = stack_cut(class, group);
+		uint32_t from = group;
+		char *base = cut_retired(class, group);
+		struct stack *s;
 
-		if (!s)
+		if (!base)
+			base = cut_new(class, group);
+		/* one from afar rather than none */
+		for (uint32_t g = 0; !base && !chain && g < POOL_GROUPS; g++)
+			base = cut_retired(class, from = g);
+		if (!base)
 			break;
+		s = stack_init(base, class, from);
 		s->free.node.next = chain ? &chain->node : NULL;
 		s->free.node.depth = i + 1;
 		chain = &s->free;
@@ -142,13 +182,65 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 	return chain;
 }
 
-/* Give back all but the page with the header; the guard stays. */
-static void stack_cool(struct pool *pool, struct pool_node *object)
+static int by_address(const void *a, const void *b)
 {
-	struct stack *s = (struct stack *)object;
+	uintptr_t x = (uintptr_t) * (char *const *)a, y = (uintptr_t) * (char *const *)b;
 
-	(void)pool;
-	madvise(s->base + all.page, s->size - 2 * all.page, MADV_DONTNEED);
+	return x < y ? -1 : x > y;
+}
+
+/* Give back all of them but their guards, in as few calls as there are gaps between them. */
+static void drop(char **base, unsigned n, size_t size)
+{
+	qsort(base, n, sizeof(*base), by_address);
+	for (unsigned i = 0, k; i < n; i = k) {
+		for (k = i + 1; k < n && base[k] == base[k - 1] + size; k++)
+			;
+		/* a guard within stays one, of either kind */
+		madvise(base[i] + all.page, (k - i) * size - all.page, MADV_DONTNEED);
+	}
+}
+
+static bool stack_retire(struct pool *pool, struct pool_node *chains, uint32_t group)
+{
+	static char *base[RETIRE_MOST]; /* by one pthread at a time; a chain has BATCH at most */
+	unsigned class = pool->list - LIST_STACK, n = 0;
+	struct retired *record = NULL, *r;
+
+	/* records first: they may be refused */
+	for (struct pool_node *c = chains; c; c = c->chain)
+		for (struct section_node *s = &c->node; s; s = s->next) {
+			if (n % RETIRED == 0) {
+				r = malloc(sizeof(*r));
+				if (!r)
+					goto refused;
+				r->next = record;
+				record = r;
+			}
+			base[n++] = ((struct stack *)s)->base;
+		}
+	inject();
+	drop(base, n, stack_class_size(class));
+	pthread_mutex_lock(&all.lock);
+	while ((r = record)) {
+		struct retired **list;
+
+		record = r->next;
+		r->n = n % RETIRED ? n % RETIRED : RETIRED;
+		n -= (unsigned)r->n;
+		memcpy(r->base, base + n, r->n * sizeof(*base));
+		list = &all.retired[class][group_several ? group : 0];
+		r->next = *list;
+		*list = r;
+	}
+	pthread_mutex_unlock(&all.lock);
+	return true;
+refused:
+	while ((r = record)) {
+		record = r->next;
+		free(r);
+	}
+	return false;
 }
 
 static struct pool *stack_home(struct pool_node *object, uint32_t *group)
@@ -195,14 +287,27 @@ int stack_start(enum perch_guard wanted)
 	all.stacks = all.bytes = 0;
 	for (unsigned c = 0; c < STACK_CLASSES; c++) {
 		memset(all.open[c], 0, sizeof(all.open[c]));
-		pool_start(&all.pool[c], LIST_STACK + c, BATCH, stack_make, stack_cool);
+		pool_start(&all.pool[c], LIST_STACK + c, BATCH, stack_make, stack_retire);
 	}
 	pool_far_start(&all.far, LIST_FAR_STACK, BATCH, stack_home);
 	return 0;
 }
 
+static void forget_retired(void)
+{
+	struct retired *r;
+
+	for (unsigned c = 0; c < STACK_CLASSES; c++)
+		for (unsigned g = 0; g < POOL_GROUPS; g++)
+			while ((r = all.retired[c][g])) {
+				all.retired[c][g] = r->next;
+				free(r);
+			}
+}
+
 void stack_stop(void)
 {
+	forget_retired();
 	while (all.slabs) {
 		struct group_slab *s = all.slabs;
 
@@ -213,26 +318,16 @@ void stack_stop(void)
 	}
 }
 
-bool stack_to_trim(void)
+struct pool *stack_pool(unsigned class)
 {
-	bool warm = false;
-
-	for (unsigned c = 0; c < STACK_CLASSES; c++)
-		warm |= pool_is_warm(&all.pool[c]);
-	return warm;
+	return &all.pool[class];
 }
 
-uint64_t stack_trim(void)
+void stack_collect(struct section_node *list[PERCPU_LISTS], uint32_t group)
 {
-	unsigned budget = TRIM_MOST;
-	bool more = false;
-
 	for (unsigned c = 0; c < STACK_CLASSES; c++)
-		if (!pool_cool(&all.pool[c], &budget))
-			return 0;
-	for (unsigned c = 0; c < STACK_CLASSES; c++)
-		more |= pool_tick(&all.pool[c]);
-	return more ? STACK_TICK_NS : UINT64_MAX;
+		pool_put_chain(&all.pool[c], list[LIST_STACK + c], group);
+	pool_far_send(&all.far, list[LIST_FAR_STACK]);
 }
 
 unsigned stack_class_of(size_t bytes)

@@ -8,8 +8,9 @@
  *
  * Size classes are powers of two from 16 KiB to 1 GiB. Stacks of a class are
  * cut from slabs (one mapping each) and kept in pools; who gets or puts one makes no
- * kernel call. What threads committed is given back later: a stack that has lain in a
- * depot from one tick to the next keeps the page of its header only (stack_trim).
+ * kernel call. A stack that has lain in a depot from one tick to the next retires: all of
+ * its memory goes back to the kernel, the header with it, and only its address and its
+ * guard are kept, until it is handed out as new ones are (trim.h).
  * Where several nodes have memory, each group of CPUs (group.h) has slabs of its
  * own, bound to its node, and gets its stacks back wherever their threads end.
  */
@@ -73,15 +74,9 @@ static inline size_t stack_class_size(unsigned class)
 struct stack *stack_get(unsigned class);
 void stack_put(struct stack *s);
 
-/*
- * Give back the memory of stacks that have lain in depots for a whole tick; by one
- * pthread, in steps. Returns in how many ns it wants to be called again: 0 when there is
- * more to do now, UINT64_MAX when nothing is left to give.
- */
-#define STACK_TICK_NS UINT64_C(2000000000)
-uint64_t stack_trim(void);
-/* Whether a call would have anything to see to; a look. */
-bool stack_to_trim(void);
+/* The pool of a class; and those on a CPU's lists (pool_collect) into the depots. */
+struct pool *stack_pool(unsigned class);
+void stack_collect(struct section_node *list[PERCPU_LISTS], uint32_t group);
 
 /* A new thread may have it here, as it is: of its class, and not from afar. The
  * first compare alone says so where all memory is alike. */

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "core/thread/lists.h"
+#include "core/thread/retired.h"
 #include "rseq/inject.h"
 #include "rseq/pool.h"
 
@@ -91,9 +92,13 @@ static char *slab_take(uint32_t group, size_t bytes)
 static struct pool_node *thread_make(struct pool *p, uint32_t group)
 {
 	size_t bytes = CUT * sizeof(struct thread);
-	char *first = group_several ? slab_take(group, bytes) : range_take(bytes);
+	struct pool_node *again = retired_get(group, group_several ? (uint8_t)(group + 1) : 0);
+	char *first;
 
 	(void)p;
+	if (again)
+		return again;
+	first = group_several ? slab_take(group, bytes) : range_take(bytes);
 	if (!first)
 		return NULL;
 	/* sixteen pages in one call, not one fault for each (Linux 5.14) */
@@ -115,6 +120,12 @@ void thread_put_home(struct thread *t)
 		pool_put(&thread_pool, t);
 	else
 		pool_put_far(&far, t);
+}
+
+void thread_collect(struct section_node *list[PERCPU_LISTS], uint32_t group)
+{
+	pool_put_chain(&thread_pool, list[LIST_THREAD], group);
+	pool_far_send(&far, list[LIST_FAR_THREAD]);
 }
 
 size_t thread_slabs(struct group_slab *out, size_t most)
@@ -152,8 +163,12 @@ int thread_start(void)
 		if (!map_range(size / RANGE_SHARE))
 			return -ENOMEM;
 	}
+	if (retired_start(thread_range, range_size)) {
+		munmap(thread_range, range_size);
+		return -ENOMEM;
+	}
 	thread_range_used = 0;
-	pool_start(&thread_pool, LIST_THREAD, CUT, thread_make, NULL);
+	pool_start(&thread_pool, LIST_THREAD, CUT, thread_make, retired_possible() ? retired_put : NULL);
 	pool_far_start(&far, LIST_FAR_THREAD, FAR, thread_home);
 	return 0;
 }
@@ -172,6 +187,7 @@ void thread_stop(void)
 	if (thread_any_named)
 		free_names();
 	thread_any_named = false;
+	retired_stop();
 	munmap(thread_range, range_size);
 	thread_range = NULL;
 	while (slabs.all) {
@@ -194,6 +210,16 @@ static char *swap_name(struct thread *t, char *name)
 	if (name)
 		__atomic_store_n(&thread_any_named, true, __ATOMIC_RELAXED);
 	return __atomic_exchange_n(&t->name, name, __ATOMIC_RELAXED);
+}
+
+void thread_names_lock(void)
+{
+	pthread_mutex_lock(&names);
+}
+
+void thread_names_unlock(void)
+{
+	pthread_mutex_unlock(&names);
 }
 
 void thread_free_name(struct thread *t)

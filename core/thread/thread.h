@@ -4,7 +4,8 @@
  *
  * Descriptors are cut from one reserved range of addresses, so that a handle
  * can be checked before it is followed, and are never unmapped while the
- * runtime runs; a generation in each tells an old handle from a new one. Where
+ * runtime runs; a generation in each tells an old handle from a new one. Those that
+ * nobody has used for long give their memory back (retired.h). Where
  * several nodes have memory, the range is cut into slabs of one group each
  * (group.h), and a descriptor is given back to its group wherever it is freed.
  *
@@ -124,6 +125,8 @@ extern size_t thread_range_used;
 extern bool thread_any_named; /* thread_stop() has names to free, perhaps */
 /* Where several nodes have memory: the slabs of each group (group_copy). */
 size_t thread_slabs(struct group_slab *out, size_t most);
+/* Those on a CPU's lists (pool_collect), into the depots. */
+void thread_collect(struct section_node *list[PERCPU_LISTS], uint32_t group);
 
 #define THREAD_HANDLE_BITS                                                                                             \
 	48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more                     \
@@ -181,6 +184,9 @@ int thread_name_first(struct thread *t, const char *name);
  * "" too when somebody has the lock. */
 void thread_read_name(const struct thread *t, char name[PERCH_NAME_MAX + 1], bool must);
 void thread_free_name(struct thread *t);
+/* Nobody looks at or changes a name in between. */
+void thread_names_lock(void);
+void thread_names_unlock(void);
 
 /* One of a group's: to this CPU's list, or home. */
 void thread_put_home(struct thread *t);

@@ -20,7 +20,7 @@
 struct object {
 	struct pool_node free;
 	uint32_t holder; /* 0: nobody */
-	uint32_t cooled, pool, group;
+	uint32_t retired, pool, group;
 };
 
 static struct object objects[MOST];
@@ -46,12 +46,17 @@ static struct pool_node *make(struct pool *p, uint32_t group)
 	return chain;
 }
 
-static void cool(struct pool *p, struct pool_node *node)
+static bool retire(struct pool *p, struct pool_node *chains, uint32_t group)
 {
-	struct object *o = (struct object *)node;
+	for (; chains; chains = chains->chain)
+		for (struct section_node *n = &chains->node; n; n = n->next) {
+			struct object *o = (struct object *)n;
 
-	ASSERT_EQ(p, &pool[o->pool]);
-	o->cooled++;
+			ASSERT_EQ(p, &pool[o->pool]);
+			ASSERT_EQ(group, o->group);
+			o->retired++;
+		}
+	return true;
 }
 
 static struct pool *home(struct pool_node *node, uint32_t *group)
@@ -106,7 +111,7 @@ FIXTURE_SETUP(far)
 		percpu_activate(self->cpus[i], 1);
 	self->a = percpu_of(self->cpus[0]);
 	for (unsigned i = 0; i < POOLS; i++)
-		pool_start(&pool[i], LIST + i, BATCH, make, cool);
+		pool_start(&pool[i], LIST + i, BATCH, make, retire);
 	pool_far_start(&far, LIST_FAR, FAR_BATCH, home);
 }
 
@@ -162,7 +167,7 @@ TEST_F(far, a_full_list_goes_home_in_chains)
 		EXPECT_EQ(pool[i].depot[3].chains, 0);
 	}
 	for (int i = 0; i <= FAR_BATCH; i++)
-		EXPECT_EQ(o[i]->cooled, 0);
+		EXPECT_EQ(o[i]->retired, 0);
 }
 
 TEST_F(far, nothing_of_another_group_is_handed_out)
@@ -237,7 +242,7 @@ TEST_F(far, straight_home_where_no_processor_is_or_the_area_is_frozen)
 	percpu_deactivate(self->cpus[0]);
 	give(o[2], 1);
 	EXPECT_EQ(in_depot(0, 1), percpu_locked ? 1 : 2);
-	EXPECT_EQ(o[2]->cooled, 0);
+	EXPECT_EQ(o[2]->retired, 0);
 }
 
 #define SWAPPERS 6

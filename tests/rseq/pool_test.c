@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pool_test.c - objects come, go, and change CPUs; none is lost, none is had twice. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,23 +17,28 @@
 
 struct object {
 	struct pool_node free;
-	uint32_t holder; /* 0: nobody */
-	uint32_t cooled;
+	uint32_t holder;  /* 0: nobody */
+	uint32_t retired; /* how often */
 };
 
 static struct object objects[MOST];
 static unsigned made, most = MOST;
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+static struct pool_node *retired; /* chains, to be handed out again */
+static bool refuse;
 static struct pool pool;
 
 static struct pool_node *make(struct pool *p, uint32_t group)
 {
-	struct pool_node *chain = NULL;
+	struct pool_node *chain;
 
 	(void)p;
 	(void)group;
 	pthread_mutex_lock(&making);
-	if (made + CHUNK <= most) {
+	chain = retired;
+	if (chain) {
+		retired = chain->chain;
+	} else if (made + CHUNK <= most) {
 		chain = pool_link((char *)&objects[made], sizeof(objects[0]), CHUNK);
 		made += CHUNK;
 	}
@@ -40,10 +46,22 @@ static struct pool_node *make(struct pool *p, uint32_t group)
 	return chain;
 }
 
-static void cool(struct pool *p, struct pool_node *node)
+static bool retire(struct pool *p, struct pool_node *chains, uint32_t group)
 {
 	(void)p;
-	((struct object *)node)->cooled++;
+	(void)group;
+	if (refuse)
+		return false;
+	for (struct pool_node *c = chains, *next; c; c = next) {
+		next = c->chain;
+		for (struct section_node *n = &c->node; n; n = n->next)
+			((struct object *)n)->retired++;
+		pthread_mutex_lock(&making);
+		c->chain = retired;
+		retired = c;
+		pthread_mutex_unlock(&making);
+	}
+	return true;
 }
 
 /* Takes one; says so when somebody else has it. */
@@ -102,7 +120,7 @@ FIXTURE_SETUP(pool)
 	for (int i = 0; i < self->n; i++)
 		percpu_activate(self->cpus[i], 0);
 	self->a = percpu_of(self->cpus[0]);
-	pool_start(&pool, LIST, BATCH, make, cool);
+	pool_start(&pool, LIST, BATCH, make, retire);
 }
 
 FIXTURE_TEARDOWN(pool)
@@ -137,7 +155,7 @@ TEST_F(pool, full_lists_move_to_the_depot_and_back)
 	EXPECT_EQ(self->a->list[LIST]->depth, BATCH);
 	/* that costs no call */
 	for (int i = 0; i < 3 * BATCH; i++)
-		EXPECT_EQ(o[i]->cooled, 0);
+		EXPECT_EQ(o[i]->retired, 0);
 	for (int i = 0; i < 3 * BATCH; i++)
 		ASSERT_NE(take(1), NULL);
 	EXPECT_EQ(made, 3 * BATCH); /* all of it from there */
@@ -145,16 +163,16 @@ TEST_F(pool, full_lists_move_to_the_depot_and_back)
 	EXPECT_NULL(pool.depot[0].chain);
 }
 
-static unsigned cooled_of(struct object **o, int n)
+static unsigned retired_of(struct object **o, int n)
 {
 	unsigned sum = 0;
 
 	for (int i = 0; i < n; i++)
-		sum += o[i]->cooled;
+		sum += o[i]->retired;
 	return sum;
 }
 
-TEST_F(pool, what_lies_in_the_depot_for_a_tick_is_cooled_once)
+TEST_F(pool, what_lies_in_the_depot_for_a_tick_retires_once)
 {
 	struct object *o[4 * BATCH];
 	unsigned budget = 1;
@@ -166,34 +184,88 @@ TEST_F(pool, what_lies_in_the_depot_for_a_tick_is_cooled_once)
 		give(o[i], 1);
 	EXPECT_EQ(pool.depot[0].chains, 3);
 	EXPECT_TRUE(pool_is_warm(&pool));
-	EXPECT_TRUE(pool_cool(&pool, &budget)); /* nothing is old yet */
+	EXPECT_TRUE(pool_retire(&pool, &budget)); /* nothing is old yet */
 	EXPECT_EQ(budget, 1);
 	EXPECT_TRUE(pool_tick(&pool));
-	EXPECT_EQ(cooled_of(o, 4 * BATCH), 0);
+	EXPECT_EQ(retired_of(o, 4 * BATCH), 0);
 	/* one chain is used meanwhile, and comes back: it is no surplus */
 	for (int i = 0; i < 2 * BATCH; i++)
 		ASSERT_NE(o[i] = take(1), NULL);
 	for (int i = 0; i < 2 * BATCH; i++)
 		give(o[i], 1);
-	EXPECT_FALSE(pool_cool(&pool, &budget)); /* two to do */
+	EXPECT_FALSE(pool_retire(&pool, &budget)); /* two to do */
 	EXPECT_EQ(budget, 0);
 	budget = 10;
-	EXPECT_TRUE(pool_cool(&pool, &budget));
+	EXPECT_TRUE(pool_retire(&pool, &budget));
 	EXPECT_EQ(budget, 9);
-	EXPECT_EQ(pool.depot[0].chains, 3);
+	EXPECT_EQ(pool.depot[0].chains, 1);
 	EXPECT_TRUE(pool_tick(&pool)); /* the one that was used */
-	EXPECT_TRUE(pool_cool(&pool, &budget));
+	EXPECT_TRUE(pool_retire(&pool, &budget));
 	EXPECT_EQ(budget, 8);
 	EXPECT_FALSE(pool_tick(&pool));
 	EXPECT_FALSE(pool_is_warm(&pool));
-	/* all are to be had, each cooled once but those on the CPU's list */
+	/* all are to be had, each retired once but those on the CPU's list */
 	for (int i = 0; i < 4 * BATCH; i++)
 		ASSERT_NE(o[i] = take(1), NULL);
 	EXPECT_EQ(made, 4 * BATCH);
 	EXPECT_EQ(pool.depot[0].chains, 0);
-	EXPECT_EQ(cooled_of(o, 4 * BATCH), 3 * BATCH);
+	EXPECT_EQ(retired_of(o, 4 * BATCH), 3 * BATCH);
 	for (int i = 0; i < 4 * BATCH; i++)
-		EXPECT_LT(o[i]->cooled, 2);
+		EXPECT_LT(o[i]->retired, 2);
+}
+
+TEST_F(pool, what_cannot_retire_stays)
+{
+	struct object *o[2 * BATCH];
+	unsigned budget = 10;
+
+	for (int i = 0; i < 2 * BATCH; i++)
+		ASSERT_NE(o[i] = take(1), NULL);
+	for (int i = 0; i < 2 * BATCH; i++)
+		give(o[i], 1);
+	EXPECT_TRUE(pool_tick(&pool));
+	refuse = true;
+	EXPECT_TRUE(pool_retire(&pool, &budget));
+	refuse = false;
+	EXPECT_EQ(pool.depot[0].chains, 1);
+	EXPECT_TRUE(pool_tick(&pool)); /* to be tried again */
+	EXPECT_TRUE(pool_retire(&pool, &budget));
+	EXPECT_EQ(pool.depot[0].chains, 0);
+	EXPECT_EQ(take_all(), most);
+}
+
+TEST_F(pool, lists_of_cpus_are_collected)
+{
+	struct section_node *list[PERCPU_LISTS];
+	struct object *o[2 * CHUNK];
+	uint32_t group = 99;
+
+	for (int i = 0; i < 2 * CHUNK; i++)
+		ASSERT_NE(o[i] = take(1), NULL);
+	for (int i = 0; i < CHUNK; i++)
+		give(o[i], 1);
+	for (int i = 1; i < self->n; i++)
+		EXPECT_EQ(pool_collect(self->cpus[i], list, &group), -ENOENT);
+	if (!percpu_locked) {
+		ASSERT_TRUE(percpu_freeze(self->a, PERCPU_ACTIVE));
+		EXPECT_EQ(pool_collect(self->cpus[0], list, &group), -EBUSY);
+		percpu_thaw(self->a);
+	}
+	ASSERT_EQ(pool_collect(self->cpus[0], list, &group), 0);
+	EXPECT_EQ(group, 0);
+	EXPECT_NULL(self->a->list[LIST]);
+	ASSERT_NE(list[LIST], NULL);
+	EXPECT_EQ(list[LIST]->depth, CHUNK);
+	pool_put_chain(&pool, list[LIST], group);
+	EXPECT_EQ(pool.depot[0].chains, 1);
+	for (int i = CHUNK; i < 2 * CHUNK; i++)
+		give(o[i], 1);
+	/* where a processor is no more, too */
+	percpu_deactivate(self->cpus[0]);
+	ASSERT_EQ(pool_collect(self->cpus[0], list, &group), 0);
+	pool_put_chain(&pool, list[LIST], group);
+	percpu_activate(self->cpus[0], 0);
+	EXPECT_EQ(take_all(), most);
 }
 
 TEST_F(pool, out_of_memory_is_null_and_nothing_is_lost)
@@ -307,10 +379,19 @@ TEST_F(pool, objects_are_conserved_across_cpus)
 	running = SWAPPERS;
 	for (uintptr_t i = 0; i < SWAPPERS; i++)
 		ASSERT_EQ(pthread_create(&p[i], NULL, swap, (void *)(i + 2)), 0);
-	/* meanwhile, areas freeze */
+	/* meanwhile, areas freeze, lists are collected, and what lies there retires */
 	while (__atomic_load_n(&running, __ATOMIC_ACQUIRE)) {
-		ring_force(percpu_of(self->cpus[harness_random_below((uint64_t)self->n)]), &passed, 0);
+		int cpu = self->cpus[harness_random_below((uint64_t)self->n)];
+		struct section_node *list[PERCPU_LISTS];
+		unsigned budget = 2;
+		uint32_t group;
+
+		ring_force(percpu_of(cpu), &passed, 0);
 		harness_delay(100000);
+		if (harness_random_below(4) == 0 && pool_collect(cpu, list, &group) == 0)
+			pool_put_chain(&pool, list[LIST], group);
+		if (pool_retire(&pool, &budget))
+			pool_tick(&pool);
 	}
 	for (int i = 0; i < SWAPPERS; i++)
 		pthread_join(p[i], NULL);

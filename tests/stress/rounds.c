@@ -149,6 +149,8 @@ static void *jostle(void *arg)
 
 		ASSERT_EQ(perch_set_procs(1 + (unsigned)harness_random_below(cpus)), 0);
 		total_resizes++;
+		if (harness_random_below(4) == 0)
+			ASSERT_EQ(perch_trim(), 0);
 		nanosleep(&nap, NULL);
 	}
 	return NULL;
