@@ -149,6 +149,12 @@ static inline int lock_fair_pop(uintptr_t *item)
 	});
 }
 
+/* Whether there is one is looked at without the lock, too. */
+static inline void set_list(struct percpu *a, unsigned list, struct section_node *node)
+{
+	__atomic_store_n(&a->list[list], node, __ATOMIC_RELAXED);
+}
+
 static inline int lock_list_push(unsigned list, struct section_node *node, uint64_t max)
 {
 	LOCKED_OPERATION({
@@ -158,7 +164,7 @@ static inline int lock_list_push(unsigned list, struct section_node *node, uint6
 		if (depth == 1 || depth <= max) {
 			node->next = top;
 			node->depth = depth;
-			a->list[list] = node;
+			set_list(a, list, node);
 			done = SECTION_DONE;
 		}
 	});
@@ -169,7 +175,7 @@ static inline int lock_list_pop(unsigned list, struct section_node **node)
 	LOCKED_OPERATION({
 		if (a->list[list]) {
 			*node = a->list[list];
-			a->list[list] = a->list[list]->next;
+			set_list(a, list, a->list[list]->next);
 			done = SECTION_DONE;
 		}
 	});
@@ -180,7 +186,7 @@ static inline int lock_list_take(unsigned list, struct section_node **chain)
 	LOCKED_OPERATION({
 		if (a->list[list]) {
 			*chain = a->list[list];
-			a->list[list] = NULL;
+			set_list(a, list, NULL);
 			done = SECTION_DONE;
 		}
 	});
@@ -190,7 +196,7 @@ static inline int lock_list_put(unsigned list, struct section_node *chain)
 {
 	LOCKED_OPERATION({
 		if (!a->list[list]) {
-			a->list[list] = chain;
+			set_list(a, list, chain);
 			done = SECTION_DONE;
 		}
 	});

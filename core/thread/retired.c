@@ -93,6 +93,12 @@ static void drop_pages(void)
 	all.drops = 0;
 }
 
+/* The lock is held; whether there is one is looked at without it, too. */
+static void set_list(uint32_t group, uint32_t page)
+{
+	__atomic_store_n(&all.list[group], page, __ATOMIC_RELAXED);
+}
+
 /* The lock is held. */
 static void put_one(struct thread *t, uint32_t group)
 {
@@ -103,7 +109,7 @@ static void put_one(struct thread *t, uint32_t group)
 		thread_free_name(t);
 	if (!p->retired) {
 		p->next = all.list[group];
-		all.list[group] = (uint32_t)n;
+		set_list(group, (uint32_t)n);
 	}
 	p->retired |= UINT64_C(1) << at % PAGE / sizeof(*t);
 	if (t->generation > p->floor)
@@ -153,7 +159,7 @@ static struct pool_node *get_page(uint32_t group, uint8_t home, struct pool_node
 		node->node.depth = chain ? chain->node.depth + 1 : 1;
 		chain = node;
 	}
-	all.list[group] = p->next;
+	set_list(group, p->next);
 	*p = (struct page){.floor = p->floor};
 	return chain;
 }

@@ -503,7 +503,7 @@ static void many_at_once(void)
 
 TEST_F(thread, many_at_once)
 {
-	if (SANITIZER_THREAD && variant->stack != PERCH_STACK_MIN * 2)
+	if (SANITIZER_THREAD)
 		many = 500;
 	run(variant->stack, many_at_once);
 }
