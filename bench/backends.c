@@ -30,6 +30,8 @@ const struct backend_info backend_infos[BACKENDS] = {
 	 "OpenMP tasks, clang and LLVM's run-time library"},
 	{"go", NULL, NULL, NULL, false, NULL,
 	 "goroutines, which are threads; when Go is installed"},
+	{"tbb", NULL, NULL, NULL, false, FORKS "flat triad jacobi ",
+	 "oneTBB's task groups, which are tasks; when it is installed, as the next"},
 	{"glibc", "pthread", "--variant=libc.so.6", NULL, false, ALLOC,
 	 "malloc and free as pthreads have them"},
 	{"jemalloc", "pthread", "--variant=" JEMALLOC, JEMALLOC, false, ALLOC,
@@ -42,7 +44,7 @@ const struct backend_info backend_infos[BACKENDS] = {
 
 const char *const backend_names[BACKENDS] = {
 	"serial", "perch", "perch-threads", "perch-ordinary", "pthread", "omp", "libomp", "go",
-	"glibc", "jemalloc", "tcmalloc", "mimalloc",
+	"tbb", "glibc", "jemalloc", "tcmalloc", "mimalloc",
 };
 /* clang-format on */
 

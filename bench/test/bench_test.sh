@@ -37,7 +37,7 @@ for w in $all; do
 done
 ! grep -v ' true$' "$dir/lines" || fail "not verified"
 # reasons of what is not there to be run
-lacking='skipped: [Cc]lang \|skipped: Go is not\|installed$\|skipped: this perch has no perch/alloc.h'
+lacking='skipped: [Cc]lang \|skipped: Go is not\|is not installed; with PEERS=1\|installed$\|skipped: this perch has no perch/alloc.h'
 # WORKLOAD METRIC CASES BACKENDS...: they have it, verified, for each number of workers
 has() {
 	workload=$1 metric=$2 want=$3
@@ -63,12 +63,12 @@ has() {
 c='serial perch pthread omp libomp'
 # shellcheck disable=SC2086 # one word each
 {
-	has uts ns_per_node 3 $c perch-threads perch-ordinary
-	has nqueens ns_per_node 1 $c perch-threads perch-ordinary go
-	has sort ns_per_key 2 $c perch-threads perch-ordinary
-	has fib ns_per_fork 1 $c perch-threads perch-ordinary go
+	has uts ns_per_node 3 $c perch-threads perch-ordinary tbb
+	has nqueens ns_per_node 1 $c perch-threads perch-ordinary go tbb
+	has sort ns_per_key 2 $c perch-threads perch-ordinary tbb
+	has fib ns_per_fork 1 $c perch-threads perch-ordinary go tbb
 	has fib-typed ns_per_fork 1 $c go
-	has flat ns_per_thread 1 $c perch-ordinary go
+	has flat ns_per_thread 1 $c perch-ordinary go tbb
 	has yield ns_per_switch 1 $c go
 	has mem ns_per_thread 1 $c go
 	has mem release_ns_per_thread 1 perch pthread omp libomp go
@@ -103,11 +103,11 @@ has block x_alone 2 perch pthread
 has block x_alone 1 go
 has block percent_share 1 perch pthread go
 has triad ns_per_element 3 serial perch
-has triad ns_per_element 1 omp libomp
+has triad ns_per_element 1 omp libomp tbb
 has triad gb_per_s 1 perch omp libomp
 has triad percent_home 1 perch omp libomp
 has jacobi ns_per_element 3 serial perch
-has jacobi ns_per_element 1 omp libomp
+has jacobi ns_per_element 1 omp libomp tbb
 has jacobi percent_home 1 perch omp libomp
 has placement ns_per_thread 1 perch pthread
 has placement percent_stacks_home 1 perch pthread
@@ -128,7 +128,7 @@ for c in call handoff-unmarked readers-unmarked; do
 	grep -q "block $c: go, .* skipped: Go \(marks\|is not\)" "$dir/err" || fail "block: nothing says why go has no $c"
 done
 # BACKEND FORM: so it says what forks and joins, in each of its results
-for form in serial:calls perch:tasks perch-threads:threads perch-ordinary:threads pthread:threads omp:tasks libomp:tasks go:threads; do
+for form in serial:calls perch:tasks perch-threads:threads perch-ordinary:threads pthread:threads omp:tasks libomp:tasks go:threads tbb:tasks; do
 	backend=${form%:*} form=${form#*:}
 	! grep -e '"workload":"\(uts\|nqueens\|sort\|fib\)"' "$dir/json" | grep -e "\"backend\":\"$backend\"" | grep -v "form=$form" ||
 		fail "$backend does not say that it runs $form"
