@@ -31,7 +31,11 @@ const struct backend_info backend_infos[BACKENDS] = {
 	{"go", NULL, NULL, NULL, false, NULL,
 	 "goroutines, which are threads; when Go is installed"},
 	{"tbb", NULL, NULL, NULL, false, FORKS "flat triad jacobi ",
-	 "oneTBB's task groups, which are tasks; when it is installed, as the next"},
+	 "oneTBB's task groups, which are tasks; when it is installed, as the next two"},
+	{"fiber", NULL, NULL, NULL, false, FORKS "flat yield burst mem pingpong mutex chan ",
+	 "Boost.Fiber's fibers, which are threads, a fiber for each task"},
+	{"starpu", NULL, NULL, NULL, false, FORKS "flat triad jacobi ",
+	 "StarPU's tasks, which cannot wait for others: flat and loops only"},
 	{"glibc", "pthread", "--variant=libc.so.6", NULL, false, ALLOC,
 	 "malloc and free as pthreads have them"},
 	{"jemalloc", "pthread", "--variant=" JEMALLOC, JEMALLOC, false, ALLOC,
@@ -44,7 +48,7 @@ const struct backend_info backend_infos[BACKENDS] = {
 
 const char *const backend_names[BACKENDS] = {
 	"serial", "perch", "perch-threads", "perch-ordinary", "pthread", "omp", "libomp", "go",
-	"tbb", "glibc", "jemalloc", "tcmalloc", "mimalloc",
+	"tbb", "fiber", "starpu", "glibc", "jemalloc", "tcmalloc", "mimalloc",
 };
 /* clang-format on */
 

@@ -10,16 +10,21 @@ _LIBRARIES = {
     "tbb": ("oneTBB", "libtbb-dev", "oneapi/tbb/version.h", "", "-ltbb"),
 }
 
+def peer_lacks(name):
+    """Why a library cannot be used that is not installed."""
+    title, package = _LIBRARIES[name][:2]
+    return "%s (%s) is not installed; with PEERS=1 before ./bazelw it will be" % (title, package)
+
 def _peer_libraries_impl(ctx):
     without = ctx.os.environ.get("PERCH_WITHOUT", "").split(" ")
     lacks = {}
-    for name, (title, package, header, copts, libs) in _LIBRARIES.items():
+    for name, (_, _, header, copts, libs) in _LIBRARIES.items():
         ctx.file(name + ".cpp", "#include <%s>\nint main() { return 0; }\n" % header)
         found = name not in without and ctx.which("g++")
         if found:
             flags = [f for f in ("%s %s.cpp %s" % (copts, name, libs)).split(" ") if f]
             found = ctx.execute(["g++", "-std=gnu++17"] + flags + ["-o", name + ".try"]).return_code == 0
-        lacks[name] = "" if found else "%s (%s) is not installed; with PEERS=1 before ./bazelw it will be" % (title, package)
+        lacks[name] = "" if found else peer_lacks(name)
     ctx.file("BUILD.bazel", "")
     ctx.file("WORKSPACE", "")
     ctx.file("peers.bzl", "PEER_LACKS = %r\n" % lacks)
@@ -49,7 +54,7 @@ def peer_bodies(name, srcs):
         ),
     )
 
-def peer_backend(name, backend, src, hdrs, bodies, lacks):
+def peer_backend(name, backend, src, hdrs, bodies, lacks, testonly = False):
     """One program, if its library is there; else one that says why not, for the table.
 
     Args:
@@ -59,6 +64,7 @@ def peer_backend(name, backend, src, hdrs, bodies, lacks):
       hdrs: headers.
       bodies: a peer_bodies.
       lacks: why the library cannot be used, or empty.
+      testonly: as everywhere.
     """
     if lacks:
         srcs = []
@@ -80,4 +86,5 @@ def peer_backend(name, backend, src, hdrs, bodies, lacks):
         outs = [name],
         cmd = cmd,
         executable = True,
+        testonly = testonly,
     )
