@@ -31,9 +31,11 @@ const struct backend_info backend_infos[BACKENDS] = {
 	{"go", NULL, NULL, NULL, false, NULL,
 	 "goroutines, which are threads; when Go is installed"},
 	{"tbb", NULL, NULL, NULL, false, FORKS "flat triad jacobi ",
-	 "oneTBB's task groups, which are tasks; when it is installed, as the next two"},
+	 "oneTBB's task groups, which are tasks; when it is installed, as the next three"},
 	{"fiber", NULL, NULL, NULL, false, FORKS "flat yield burst mem pingpong mutex chan ",
 	 "Boost.Fiber's fibers, which are threads, a fiber for each task"},
+	{"fiber-stealing", "fiber", "--variant=work_stealing", NULL, false, " nqueens fib ",
+	 "the same by the library's work_stealing, which makes trees breadth first"},
 	{"starpu", NULL, NULL, NULL, false, FORKS "flat triad jacobi ",
 	 "StarPU's tasks, which cannot wait for others: flat and loops only"},
 	{"glibc", "pthread", "--variant=libc.so.6", NULL, false, ALLOC,
@@ -48,7 +50,7 @@ const struct backend_info backend_infos[BACKENDS] = {
 
 const char *const backend_names[BACKENDS] = {
 	"serial", "perch", "perch-threads", "perch-ordinary", "pthread", "omp", "libomp", "go",
-	"tbb", "fiber", "starpu", "glibc", "jemalloc", "tcmalloc", "mimalloc",
+	"tbb", "fiber", "fiber-stealing", "starpu", "glibc", "jemalloc", "tcmalloc", "mimalloc",
 };
 /* clang-format on */
 

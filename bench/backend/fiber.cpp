@@ -3,10 +3,11 @@
  * fiber.cpp - Boost.Fiber, whose fibers are threads: one for each call, node and placement, no
  * cut-off anywhere.
  *
- * What forks and joins runs on lifo (fiber_lifo.hpp). What waits, on one worker or on two, runs on
- * the library's default, with which a fiber stays on the pthread that made it. The rest is for the
- * library's work_stealing. It hangs with one worker, which has nobody to steal from: that one has
- * the default too, in the same order, first in, first out.
+ * What forks and joins runs on lifo (fiber_lifo.hpp), and with --variant=work_stealing on the
+ * library's algorithm of that name. What waits, on one worker or on two, runs on the library's
+ * default, with which a fiber stays on the pthread that made it. The rest is for work_stealing. It
+ * hangs with one worker, which has nobody to steal from: that one has the default too, in the same
+ * order, first in, first out.
  */
 #include <atomic>
 #include <cerrno>
@@ -95,6 +96,7 @@ enum order { LIFO, STEALING, ROUND_ROBIN };
 
 static std::vector<std::unique_ptr<worker>> pool;
 static enum order order;
+static bool alone; /* asked for work_stealing, with one worker */
 
 static void work(unsigned me, unsigned workers, pthread_barrier_t *all)
 {
@@ -133,7 +135,14 @@ static int start(const struct measurement *m)
 {
 	const char *workload = m->bench_case->workload;
 
-	if (one_of(workload, " fib fib-typed nqueens uts sort "))
+	if (m->variant && strcmp(m->variant, "work_stealing") != 0)
+		return -EINVAL;
+	alone = m->variant && m->workers == 1;
+	if (alone)
+		return -ENOTSUP;
+	if (m->variant)
+		order = STEALING;
+	else if (one_of(workload, " fib fib-typed nqueens uts sort "))
 		order = LIFO;
 	else if (m->workers > 1 && one_of(workload, " flat burst "))
 		order = STEALING;
@@ -677,6 +686,8 @@ static const char *note(const char *workload, const char *case_name)
 static const char *why(const char *workload, const char *case_name)
 {
 	(void)case_name;
+	if (alone)
+		return "Boost.Fiber's work_stealing hangs with one worker, which has nobody to steal from";
 	if (!strcmp(workload, "select"))
 		return "Boost.Fiber cannot wait for one of several channels";
 	if (!strcmp(workload, "triad") || !strcmp(workload, "jacobi"))
@@ -687,6 +698,7 @@ static const char *why(const char *workload, const char *case_name)
 extern "C" const struct backend backend = {
 	.name = "fiber",
 	.slow_tasks = true,
+	.variants = true,
 	.start = start,
 	.stop = stop,
 	.inside = inside,

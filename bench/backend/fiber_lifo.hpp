@@ -4,7 +4,7 @@
  * takes its newest fiber, and steals another's oldest.
  *
  * The library's work_stealing, as Debian builds it, takes the oldest: a tree is made breadth
- * first, and exists whole at once. Trees of millions of nodes do not fit into memory then.
+ * first. In that order, on one worker, all fibers of a tree exist at once: 132 MB for 16,000 nodes.
  */
 #ifndef BENCH_BACKEND_FIBER_LIFO_HPP
 #define BENCH_BACKEND_FIBER_LIFO_HPP

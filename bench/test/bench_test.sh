@@ -48,6 +48,7 @@ has() {
 		timers-percent_* | timers-longest_*) workers='1 2' ;;
 		yield-* | mem-* | timers-* | alloc-ns_per_pair-* | *-serial) workers=1 ;;
 		block-ns_* | block-p??_*) workers=1 ;;
+		*-fiber-stealing) workers=2 ;;
 		*) workers='1 2' ;;
 		esac
 		if grep "^bench: $workload .*: $backend, .* skipped: " "$dir/err" | grep -q -e "$lacking"; then
@@ -65,9 +66,9 @@ c='serial perch pthread omp libomp'
 # shellcheck disable=SC2086 # one word each
 {
 	has uts ns_per_node 3 $c perch-threads perch-ordinary tbb fiber
-	has nqueens ns_per_node 1 $c perch-threads perch-ordinary go tbb fiber
+	has nqueens ns_per_node 1 $c perch-threads perch-ordinary go tbb fiber fiber-stealing
 	has sort ns_per_key 2 $c perch-threads perch-ordinary tbb fiber
-	has fib ns_per_fork 1 $c perch-threads perch-ordinary go tbb fiber
+	has fib ns_per_fork 1 $c perch-threads perch-ordinary go tbb fiber fiber-stealing
 	has fib-typed ns_per_fork 1 $c go
 	has flat ns_per_thread 1 $c perch-ordinary go tbb fiber starpu
 	has yield ns_per_switch 1 $c go fiber
@@ -132,13 +133,14 @@ for w in uts nqueens sort fib; do
 	grep -q "$w .*: starpu, .* skipped: \(a task of StarPU must not wait\|StarPU .* is not installed\)" "$dir/err" ||
 		fail "$w: nothing says why starpu has none"
 done
+grep -q "fib .*: fiber-stealing, 1 .* skipped: Boost.Fiber" "$dir/err" || fail "nothing says that work_stealing hangs"
 for b in tbb fiber; do
 	"$here/bench_$b" --workload=select --case=2 --size=small >"$dir/out" || fail "bench_$b has no select: status $?"
 	grep -q '^{"skipped":".*"}$' "$dir/out" || fail "bench_$b does not say why it has no select"
 done
 ! ls -d "$TMPDIR"/bench_starpu.* 2>/dev/null || fail "starpu left its home behind"
 # BACKEND FORM: so it says what forks and joins, in each of its results
-for form in serial:calls perch:tasks perch-threads:threads perch-ordinary:threads pthread:threads omp:tasks libomp:tasks go:threads tbb:tasks fiber:threads; do
+for form in serial:calls perch:tasks perch-threads:threads perch-ordinary:threads pthread:threads omp:tasks libomp:tasks go:threads tbb:tasks fiber:threads fiber-stealing:threads; do
 	backend=${form%:*} form=${form#*:}
 	! grep -e '"workload":"\(uts\|nqueens\|sort\|fib\)"' "$dir/json" | grep -e "\"backend\":\"$backend\"" | grep -v "form=$form" ||
 		fail "$backend does not say that it runs $form"
