@@ -30,6 +30,14 @@ const struct backend_info backend_infos[BACKENDS] = {
 	 "OpenMP tasks, clang and LLVM's run-time library"},
 	{"go", NULL, NULL, NULL, false, NULL,
 	 "goroutines, which are threads; when Go is installed"},
+	{"tbb", NULL, NULL, NULL, false, FORKS "flat triad jacobi ",
+	 "oneTBB's task groups, which are tasks; when it is installed, as the next three"},
+	{"fiber", NULL, NULL, NULL, false, FORKS "flat yield burst mem pingpong mutex chan ",
+	 "Boost.Fiber's fibers, which are threads, a fiber for each task"},
+	{"fiber-stealing", "fiber", "--variant=work_stealing", NULL, false, " nqueens fib ",
+	 "the same by the library's work_stealing, which makes trees breadth first"},
+	{"starpu", NULL, NULL, NULL, false, FORKS "flat triad jacobi ",
+	 "StarPU's tasks, which cannot wait for others: flat and loops only"},
 	{"glibc", "pthread", "--variant=libc.so.6", NULL, false, ALLOC,
 	 "malloc and free as pthreads have them"},
 	{"jemalloc", "pthread", "--variant=" JEMALLOC, JEMALLOC, false, ALLOC,
@@ -42,7 +50,7 @@ const struct backend_info backend_infos[BACKENDS] = {
 
 const char *const backend_names[BACKENDS] = {
 	"serial", "perch", "perch-threads", "perch-ordinary", "pthread", "omp", "libomp", "go",
-	"glibc", "jemalloc", "tcmalloc", "mimalloc",
+	"tbb", "fiber", "fiber-stealing", "starpu", "glibc", "jemalloc", "tcmalloc", "mimalloc",
 };
 /* clang-format on */
 

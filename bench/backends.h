@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#define BACKENDS 12
+#define BACKENDS 16
 
 struct backend_info {
 	const char *name;    /* as in --backend and in the results */

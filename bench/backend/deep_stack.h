@@ -18,7 +18,7 @@ struct deep_call {
 
 static void *deep_thread(void *arg)
 {
-	const struct deep_call *call = arg;
+	const struct deep_call *call = (const struct deep_call *)arg; /* C++ includes this too */
 
 	call->fn(call->arg);
 	return NULL;

@@ -6,6 +6,7 @@ set -u
 here=${TEST_SRCDIR:?run me with bazel test}/perch/bench
 bench=$here/bench json_lines=$here/json_lines
 dir=${TEST_TMPDIR:?}
+export TMPDIR="$dir"
 failures=0
 
 fail() {
@@ -37,7 +38,7 @@ for w in $all; do
 done
 ! grep -v ' true$' "$dir/lines" || fail "not verified"
 # reasons of what is not there to be run
-lacking='skipped: [Cc]lang \|skipped: Go is not\|installed$\|skipped: this perch has no perch/alloc.h'
+lacking='skipped: [Cc]lang \|skipped: Go is not\|is not installed; with PEERS=1\|installed$\|skipped: this perch has no perch/alloc.h'
 # WORKLOAD METRIC CASES BACKENDS...: they have it, verified, for each number of workers
 has() {
 	workload=$1 metric=$2 want=$3
@@ -47,6 +48,7 @@ has() {
 		timers-percent_* | timers-longest_*) workers='1 2' ;;
 		yield-* | mem-* | timers-* | alloc-ns_per_pair-* | *-serial) workers=1 ;;
 		block-ns_* | block-p??_*) workers=1 ;;
+		*-fiber-stealing) workers=2 ;;
 		*) workers='1 2' ;;
 		esac
 		if grep "^bench: $workload .*: $backend, .* skipped: " "$dir/err" | grep -q -e "$lacking"; then
@@ -63,23 +65,23 @@ has() {
 c='serial perch pthread omp libomp'
 # shellcheck disable=SC2086 # one word each
 {
-	has uts ns_per_node 3 $c perch-threads perch-ordinary
-	has nqueens ns_per_node 1 $c perch-threads perch-ordinary go
-	has sort ns_per_key 2 $c perch-threads perch-ordinary
-	has fib ns_per_fork 1 $c perch-threads perch-ordinary go
+	has uts ns_per_node 3 $c perch-threads perch-ordinary tbb fiber
+	has nqueens ns_per_node 1 $c perch-threads perch-ordinary go tbb fiber fiber-stealing
+	has sort ns_per_key 2 $c perch-threads perch-ordinary tbb fiber
+	has fib ns_per_fork 1 $c perch-threads perch-ordinary go tbb fiber fiber-stealing
 	has fib-typed ns_per_fork 1 $c go
-	has flat ns_per_thread 1 $c perch-ordinary go
-	has yield ns_per_switch 1 $c go
-	has mem ns_per_thread 1 $c go
-	has mem release_ns_per_thread 1 perch pthread omp libomp go
+	has flat ns_per_thread 1 $c perch-ordinary go tbb fiber starpu
+	has yield ns_per_switch 1 $c go fiber
+	has mem ns_per_thread 1 $c go fiber
+	has mem release_ns_per_thread 1 perch pthread omp libomp go fiber
 }
-has burst ns_per_thread 4 perch perch-ordinary pthread go
+has burst ns_per_thread 4 perch perch-ordinary pthread go fiber
 has timers percent_delivered 1 perch go
 has timers longest_gap_ms 1 perch go
-has pingpong ns_per_round_trip 2 perch pthread go
-has mutex ns_per_lock 1 perch pthread go
-has mutex longest_wait_ns 1 perch pthread go
-has chan ns_per_message 3 perch pthread go
+has pingpong ns_per_round_trip 2 perch pthread go fiber
+has mutex ns_per_lock 1 perch pthread go fiber
+has mutex longest_wait_ns 1 perch pthread go fiber
+has chan ns_per_message 3 perch pthread go fiber
 has select ns_per_message 3 perch go
 has timers ns_per_arm 1 perch pthread go
 has timers ns_per_cancel 1 perch pthread go
@@ -103,11 +105,11 @@ has block x_alone 2 perch pthread
 has block x_alone 1 go
 has block percent_share 1 perch pthread go
 has triad ns_per_element 3 serial perch
-has triad ns_per_element 1 omp libomp
+has triad ns_per_element 1 omp libomp tbb starpu
 has triad gb_per_s 1 perch omp libomp
 has triad percent_home 1 perch omp libomp
 has jacobi ns_per_element 3 serial perch
-has jacobi ns_per_element 1 omp libomp
+has jacobi ns_per_element 1 omp libomp tbb starpu
 has jacobi percent_home 1 perch omp libomp
 has placement ns_per_thread 1 perch pthread
 has placement percent_stacks_home 1 perch pthread
@@ -127,8 +129,18 @@ grep -q 'block call: pthread, .* skipped: the kernel needs no marks' "$dir/err" 
 for c in call handoff-unmarked readers-unmarked; do
 	grep -q "block $c: go, .* skipped: Go \(marks\|is not\)" "$dir/err" || fail "block: nothing says why go has no $c"
 done
+for w in uts nqueens sort fib; do
+	grep -q "$w .*: starpu, .* skipped: \(a task of StarPU must not wait\|StarPU .* is not installed\)" "$dir/err" ||
+		fail "$w: nothing says why starpu has none"
+done
+grep -q "fib .*: fiber-stealing, 1 .* skipped: Boost.Fiber" "$dir/err" || fail "nothing says that work_stealing hangs"
+for b in tbb fiber; do
+	"$here/bench_$b" --workload=select --case=2 --size=small >"$dir/out" || fail "bench_$b has no select: status $?"
+	grep -q '^{"skipped":".*"}$' "$dir/out" || fail "bench_$b does not say why it has no select"
+done
+! ls -d "$TMPDIR"/bench_starpu.* 2>/dev/null || fail "starpu left its home behind"
 # BACKEND FORM: so it says what forks and joins, in each of its results
-for form in serial:calls perch:tasks perch-threads:threads perch-ordinary:threads pthread:threads omp:tasks libomp:tasks go:threads; do
+for form in serial:calls perch:tasks perch-threads:threads perch-ordinary:threads pthread:threads omp:tasks libomp:tasks go:threads tbb:tasks fiber:threads fiber-stealing:threads; do
 	backend=${form%:*} form=${form#*:}
 	! grep -e '"workload":"\(uts\|nqueens\|sort\|fib\)"' "$dir/json" | grep -e "\"backend\":\"$backend\"" | grep -v "form=$form" ||
 		fail "$backend does not say that it runs $form"
@@ -159,9 +171,11 @@ expect 0 'nqueens' --list
 expect 0 'p50_wake_ns' --list
 expect 0 ' go  *goroutines' --list
 expect 0 'perch-threads .*uts nqueens' --list
-# the main job is not for go, unless it is asked for
+expect 0 ' tbb  *oneTBB.*uts nqueens' --list
+# the main job is not for those that are installed only when asked for, unless they are named
 "$bench" --size=small --repeat=1 --workers=1 --format=json >"$dir/out" 2>"$dir/err" || fail "the main job: $(cat "$dir/err")"
-! grep -e ': go, \|"go"' "$dir/out" "$dir/err" || fail "go is in the main job"
+! grep -e ': \(go\|tbb\|fiber\|starpu\), ' -e '"\(go\|tbb\|fiber\|starpu\)"' "$dir/out" "$dir/err" ||
+	fail "one that need not be there is in the main job"
 expect 0 ': go, 1 workers\|"backend":"go"' --backend=go --size=small --repeat=1 --workers=1 --format=json
 expect 0 'usage:' --help
 
@@ -304,6 +318,9 @@ serial "echo '{\"skipped\":\"not today\"}'"
 expect 0 'skipped: not today' fib --backend=serial
 rm "$fake/bench_serial"
 expect 1 'cannot run' fib --backend=serial
+# a library that is not installed, wherever this runs
+cp -L "$here/bench_without" "$fake/bench_tbb"
+expect 0 'tbb, 2 workers: skipped: oneTBB (libtbb-dev) is not installed; with PEERS=1' uts --backend=tbb --workers=2 --repeat=2
 # three samples, out of order: min, median, max
 serial "n=\$(cat '$dir/n' 2>/dev/null || echo 3); echo \$((n % 3 + 7)) >'$dir/n'
 echo '{\"params\":\"\",\"metric\":\"ns_per_fork\",\"unit\":\"ns\",\"better\":\"lower\",\"value\":'\$n',\"verified\":true}'"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# format.sh [--fix] [FILE...]: are the C sources (default: all that git knows)
+# format.sh [--fix] [FILE...]: are the C and C++ sources (default: all that git knows)
 # as .clang-format wants them? --fix makes them so.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -9,7 +9,7 @@ if [ "${1:-}" = --fix ]; then fix=1; shift; fi
 [ $# != 0 ] || { IFS='
 '; set -f
 	# shellcheck disable=SC2046 # one name for each line
-	set -- $(git ls-files '*.c' '*.h'); }
+	set -- $(git ls-files '*.c' '*.h' '*.cpp' '*.hpp'); }
 bad=0
 for f; do
 	[ -f "$f" ] || continue

@@ -8,6 +8,7 @@ offline_repos:  @rules_cc, @rules_shell and @remote_coverage_tools stand-ins
 
 load("//bench:clang.bzl", "openmp_clang")
 load("//bench:go.bzl", "go_compiler")
+load("//bench:peers.bzl", "peer_libraries")
 
 def _system_library_impl(ctx):
     out = ['package(default_visibility = ["//visibility:public"])']
@@ -48,6 +49,7 @@ def system_libraries():
     _system_library(name = "uring", apt = "liburing-dev", modules = ["liburing"])
     openmp_clang(name = "openmp")
     go_compiler(name = "go")
+    peer_libraries(name = "peers")
 
 def _stub_impl(ctx):
     ctx.file("WORKSPACE", "")
