@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/thread/fibre.h"
@@ -16,6 +17,12 @@
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef PIDFD_SELF_THREAD_GROUP
+#define PIDFD_SELF_THREAD_GROUP (-10001) /* Linux 6.15; -EBADF before */
 #endif
 
 /* A slab is this large, or one stack; smaller when addresses are short. */
@@ -44,6 +51,7 @@ static struct {
 	struct group_slab *slabs;
 	size_t page;
 	bool mprotect;
+	bool in_bulk; /* the kernel takes one call for many pages */
 	bool told;
 	long maps_left; /* that mprotect may still use up */
 	uint64_t stacks, bytes;
@@ -59,18 +67,44 @@ static void say_once(const char *what)
 	__atomic_store_n(&stack_is_scarce, true, __ATOMIC_RELAXED);
 }
 
-/* 0, or an error with nothing changed */
-static int guard(char *base)
+/* The same advice for a page of each stack, `offset` bytes from its base, in one call for
+ * many where the kernel has that (Linux 6.15). How many it was taken for, from the first on. */
+static unsigned advise(char *const *base, unsigned n, size_t offset, int advice)
 {
-	if (!all.mprotect)
-		return madvise(base, all.page, MADV_GUARD_INSTALL);
-	/* a guard cuts its mapping in two, and itself is one more */
-	if (all.maps_left < 2 || mprotect(base, all.page, PROT_NONE)) {
-		say_once("vm.max_map_count leaves no mapping for another stack's guard");
-		return -1;
+	struct iovec page[BATCH];
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		page[i] = (struct iovec){base[i] + offset, all.page};
+	while (done < n && all.in_bulk) {
+		ssize_t r = process_madvise(PIDFD_SELF_THREAD_GROUP, page + done, n - done, advice, 0);
+
+		if (r < (ssize_t)all.page)
+			break; /* the first of the rest is refused, or all are: one by one, to know */
+		done += (unsigned)((size_t)r / all.page);
 	}
-	all.maps_left -= 2;
-	return 0;
+	if (advice == MADV_POPULATE_WRITE) /* for speed only: who touches it will see */
+		return n;
+	while (done < n && !madvise(page[done].iov_base, all.page, advice))
+		done++;
+	return done;
+}
+
+/* How many of them, from the first on, have a guard now. */
+static unsigned guard(char *const *base, unsigned n)
+{
+	unsigned done = 0;
+
+	if (!all.mprotect)
+		return advise(base, n, 0, MADV_GUARD_INSTALL);
+	/* a guard cuts its mapping in two, and itself is one more */
+	while (done < n && all.maps_left >= 2 && !mprotect(base[done], all.page, PROT_NONE)) {
+		all.maps_left -= 2;
+		done++;
+	}
+	if (done < n)
+		say_once("vm.max_map_count leaves no mapping for another stack's guard");
+	return done;
 }
 
 /* all.lock is held */
@@ -103,21 +137,23 @@ static struct group_slab *slab_new(unsigned class, uint32_t group)
 	return NULL;
 }
 
-/* all.lock is held. Addresses for one more, with a guard; NULL: there are none. */
-static char *cut_new(unsigned class, uint32_t group)
+/* all.lock is held. Addresses for up to n more, with guards; how many. */
+static unsigned cut_new(char **base, unsigned n, unsigned class, uint32_t group)
 {
 	size_t size = stack_class_size(class);
 	struct group_slab *slab = all.open[class][group];
-	char *base;
+	unsigned room;
 
-	if ((!slab || slab->size - slab->used < size) && !(slab = slab_new(class, group)))
-		return NULL;
-	base = slab->base + slab->used;
-	if (guard(base))
-		return NULL;
-	slab->used += size;
-	all.stacks++;
-	return base;
+	if (!n || ((!slab || slab->size - slab->used < size) && !(slab = slab_new(class, group))))
+		return 0;
+	room = (unsigned)((slab->size - slab->used) / size);
+	n = n < room ? n : room;
+	for (unsigned i = 0; i < n; i++)
+		base[i] = slab->base + slab->used + i * size;
+	n = guard(base, n);
+	slab->used += n * size;
+	all.stacks += n;
+	return n;
 }
 
 /* all.lock is held. Those of one that has retired. */
@@ -157,28 +193,31 @@ static struct pool_node *stack_make(struct pool *pool, uint32_t group)
 	unsigned class = pool->list - LIST_STACK;
 	unsigned batch = stack_class_size(class) * BATCH <= SLAB ? BATCH : 1;
 	struct pool_node *chain = NULL;
+	char *base[BATCH];
+	unsigned n = 0;
 
 	if (!group_several)
 		group = 0;
 	pthread_mutex_lock(&all.lock);
-	for (unsigned i = 0; i < batch; i++) {
-		uint32_t from = group;
-		char *base = cut_retired(class, group);
-		struct stack *s;
+	while (n < batch && (base[n] = cut_retired(class, group)))
+		n++;
+	n += cut_new(base + n, batch - n, class, group);
+	/* one from afar rather than none */
+	for (uint32_t g = 0; !n && g < POOL_GROUPS; g++)
+		if ((base[0] = cut_retired(class, g))) {
+			group = g;
+			n = 1;
+		}
+	pthread_mutex_unlock(&all.lock);
+	/* the page of the header and of the first frames: a fault each, else */
+	advise(base, n, stack_class_size(class) - all.page, MADV_POPULATE_WRITE);
+	for (unsigned i = n; i-- > 0;) {
+		struct stack *s = stack_init(base[i], class, group);
 
-		if (!base)
-			base = cut_new(class, group);
-		/* one from afar rather than none */
-		for (uint32_t g = 0; !base && !chain && g < POOL_GROUPS; g++)
-			base = cut_retired(class, from = g);
-		if (!base)
-			break;
-		s = stack_init(base, class, from);
 		s->free.node.next = chain ? &chain->node : NULL;
-		s->free.node.depth = i + 1;
+		s->free.node.depth = n - i;
 		chain = &s->free;
 	}
-	pthread_mutex_unlock(&all.lock);
 	return chain;
 }
 
@@ -276,9 +315,24 @@ static bool light_guards(void)
 	return yes;
 }
 
+/* Probed with a page. */
+static bool in_bulk(void)
+{
+	char *p = mmap(NULL, all.page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec page = {p, all.page};
+	bool yes;
+
+	if (p == MAP_FAILED)
+		return false;
+	yes = process_madvise(PIDFD_SELF_THREAD_GROUP, &page, 1, MADV_POPULATE_WRITE, 0) == (ssize_t)all.page;
+	munmap(p, all.page);
+	return yes;
+}
+
 int stack_start(enum perch_guard wanted)
 {
 	all.page = (size_t)sysconf(_SC_PAGESIZE);
+	all.in_bulk = in_bulk();
 	all.mprotect = wanted == PERCH_GUARD_MPROTECT || !light_guards();
 	if (all.mprotect && wanted == PERCH_GUARD_MADVISE)
 		return -ENOTSUP;
