@@ -119,3 +119,40 @@ void percpu_deactivate(int cpu)
 	while (__atomic_load_n(&a->flags, __ATOMIC_ACQUIRE))
 		sched_yield();
 }
+
+bool percpu_freeze(struct percpu *a, uint32_t flags)
+{
+	if (percpu_locked) {
+		lock_area(a);
+		if (__atomic_load_n(&a->flags, __ATOMIC_RELAXED) == flags)
+			return true;
+		unlock_area(a);
+		return false;
+	}
+	return __atomic_compare_exchange_n(&a->flags, &flags, flags | PERCPU_FROZEN, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
+}
+
+void percpu_thaw(struct percpu *a)
+{
+	inject();
+	if (percpu_locked)
+		unlock_area(a);
+	else
+		__atomic_and_fetch(&a->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_RELEASE);
+}
+
+bool percpu_take_lists(struct percpu *a, unsigned first, unsigned n, struct section_node **out)
+{
+	if (!percpu_freeze(a, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE))
+		return false;
+	inject();
+	if (!percpu_locked)
+		barrier_cpu((int)a->cpu);
+	for (unsigned i = 0; i < n; i++) {
+		out[i] = a->list[first + i];
+		a->list[first + i] = NULL;
+	}
+	percpu_thaw(a);
+	return true;
+}

@@ -32,7 +32,7 @@ struct percpu {
 	uint32_t group; /* which depot serves it (pool.h) */
 	/* line 1 */
 	uint64_t split __attribute__((aligned(64))); /* {head u16, split u16, version u32} */
-	/* lines 2-7 */
+	/* lines 2-17 */
 	struct section_node *list[PERCPU_LISTS] __attribute__((aligned(64)));
 	uint64_t counter[PERCPU_COUNTERS];
 	char extra[PERCPU_SLOT - PERCPU_EXTRA];
@@ -102,5 +102,17 @@ static inline struct percpu *percpu_here(void)
  * in the queues stays there (ring_inherit). */
 void percpu_activate(int cpu, uint32_t group);
 void percpu_deactivate(int cpu);
+
+/*
+ * Keep sections, and others who do this, away from an area whose flags are `flags`, until
+ * percpu_thaw(). A section that is in progress goes on until a barrier_cpu(). False: the
+ * flags are others, or another is at it.
+ */
+bool percpu_freeze(struct percpu *a, uint32_t flags);
+void percpu_thaw(struct percpu *a);
+
+/* From any CPU: take all that is in `n` of an active area's lists. False: it is not active, or a
+ * thief is at it. */
+bool percpu_take_lists(struct percpu *a, unsigned first, unsigned n, struct section_node **out);
 
 #endif

@@ -317,30 +317,6 @@ bool ring_request_here(struct percpu *a)
 	return old == REQUEST_STANDS || section_cas(&a->request, old, REQUEST_STANDS, a->cpu) == SECTION_DONE;
 }
 
-/* Keep sections, and others who do this, away from an area whose flags are `flags`; false:
- * they are not, or another is at it. */
-static bool freeze(struct percpu *a, uint32_t flags)
-{
-	if (percpu_locked) {
-		lock_area(a);
-		if (__atomic_load_n(&a->flags, __ATOMIC_RELAXED) == flags)
-			return true;
-		unlock_area(a);
-		return false;
-	}
-	return __atomic_compare_exchange_n(&a->flags, &flags, flags | PERCPU_FROZEN, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED);
-}
-
-static void thaw(struct percpu *a)
-{
-	inject();
-	if (percpu_locked)
-		unlock_area(a);
-	else
-		__atomic_and_fetch(&a->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_RELEASE);
-}
-
 /* What one who has frozen the area does: share of the ring, or else take of the
  * fair queue; half, or as much as goes. */
 static int open_up(struct percpu *a, uintptr_t *out, unsigned max, bool whole)
@@ -367,14 +343,14 @@ int ring_force(struct percpu *victim, uintptr_t *out, unsigned max)
 {
 	int taken;
 
-	if (!freeze(victim, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE))
+	if (!percpu_freeze(victim, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE))
 		return -EBUSY;
 	if (!percpu_locked) {
 		inject();
 		barrier_cpu((int)victim->cpu);
 	}
 	taken = open_up(victim, out, max, false);
-	thaw(victim);
+	percpu_thaw(victim);
 	return taken;
 }
 
@@ -382,10 +358,10 @@ int ring_inherit(struct percpu *gone, uintptr_t *out, unsigned max)
 {
 	int taken;
 
-	if (!freeze(gone, 0))
+	if (!percpu_freeze(gone, 0))
 		return -EBUSY;
 	taken = open_up(gone, out, max, true);
-	thaw(gone);
+	percpu_thaw(gone);
 	return taken;
 }
 

@@ -8,6 +8,7 @@
 #ifndef PERCH_PERCH_H
 #define PERCH_PERCH_H
 
+#include <perch/alloc.h>
 #include <perch/block.h>
 #include <perch/chan.h>
 #include <perch/config.h>
