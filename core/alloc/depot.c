@@ -12,6 +12,8 @@
 /* Magazines are cut from such pieces. */
 #define PIECE ((size_t)64 << 10)
 
+void (*depot_tell)(void);
+
 static struct depot depots[POOL_GROUPS][CLASSES];
 static bool made[POOL_GROUPS];
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
@@ -284,9 +286,12 @@ static void put_loose(struct depot *d, void *object)
 void depot_put(struct depot *d, void *const *object, unsigned count)
 {
 	unsigned batch = class_batch(d->class), n = 0;
+	void (*tell)(void) = __atomic_load_n(&depot_tell, __ATOMIC_RELAXED);
+	bool warm;
 
 	pthread_mutex_lock(&d->lock);
 	inject();
+	warm = depot_is_warm(d);
 	while (n < count) {
 		struct magazine *m = with_room(d);
 		unsigned k = count - n;
@@ -304,6 +309,8 @@ void depot_put(struct depot *d, void *const *object, unsigned count)
 	d->flushes++;
 	__atomic_store_n(&d->free, d->free + count, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&d->lock);
+	if (!warm && tell)
+		tell();
 }
 
 /* ---- what lies there for long ---- */

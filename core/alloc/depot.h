@@ -63,6 +63,9 @@ unsigned depot_get_old(struct depot *d, void **out, unsigned want);
 /* Give objects of that class and group; never fails. */
 void depot_put(struct depot *d, void *const *object, unsigned count);
 
+/* Called when some depot has become warm: whoever gives memory back may sleep. Or NULL. */
+extern void (*depot_tell)(void);
+
 /* Park what is old, `budget` magazines at most, less what was done; false: that did not do. */
 bool depot_cool(struct depot *d, unsigned *budget);
 /* A tick, behind depot_cool() that said true. True: there is something to park at the next. */
