@@ -6,8 +6,43 @@
 #include <perch/alloc.h>
 
 #include "core/alloc/cache.h"
+#include "core/alloc/checked.h"
 #include "core/alloc/large.h"
 #include "core/alloc/tools.h"
+
+#if ALLOC_CHECKED
+
+void *perch_alloc(size_t size)
+{
+	return checked_alloc(16, size, false);
+}
+
+void perch_free(void *p)
+{
+	checked_free(p);
+}
+
+void *perch_zalloc(size_t size)
+{
+	return checked_alloc(16, size, true);
+}
+
+void *perch_aligned_alloc(size_t alignment, size_t size)
+{
+	return alignment && !(alignment & (alignment - 1)) ? checked_alloc(alignment, size, false) : NULL;
+}
+
+size_t perch_usable_size(const void *p)
+{
+	return checked_size(p);
+}
+
+void *perch_realloc(void *p, size_t size)
+{
+	return checked_realloc(p, size);
+}
+
+#else
 
 /* An object shrinks where it is as long as more than half of it stays in use. */
 static bool fits(size_t size, size_t room)
@@ -75,11 +110,17 @@ void *perch_realloc(void *p, size_t size)
 	return move(p, room, size);
 }
 
+#endif
+
 size_t perch_trim(void)
 {
 	int saved = errno;
-	size_t bytes = cache_trim_all();
+	size_t bytes;
 
+#if ALLOC_CHECKED
+	checked_let_go();
+#endif
+	bytes = cache_trim_all();
 	errno = saved;
 	return bytes;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "core/alloc/checked.h"
 #include "core/alloc/large.h"
 #include "core/alloc/tools.h"
 #include "core/thread/group.h"
@@ -19,6 +20,9 @@ static uint64_t sent_home;
 
 static void before_fork(void)
 {
+#if ALLOC_CHECKED
+	checked_lock();
+#endif
 	pthread_mutex_lock(&admin);
 	depots_lock();
 	large_lock();
@@ -30,6 +34,9 @@ static void after_fork(void)
 	large_unlock();
 	depots_unlock();
 	pthread_mutex_unlock(&admin);
+#if ALLOC_CHECKED
+	checked_unlock();
+#endif
 }
 
 static void begin(void)

@@ -120,11 +120,20 @@ char *range_take(unsigned class, uint32_t group, size_t *size)
 			continue;
 		p = at;
 		*size = want;
-		parts.used[class] += want;
+		__atomic_store_n(&parts.used[class], parts.used[class] + want, __ATOMIC_RELAXED);
 		__atomic_store_n(&parts.taken, parts.taken + want, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&parts.lock);
 	return p;
+}
+
+bool range_is_object(const void *p)
+{
+	size_t class = range_class(p), size = class_size((unsigned)class);
+	size_t at = ((uintptr_t)p - alloc_range.base) % CHUNK;
+	size_t in_part = ((uintptr_t)p - alloc_range.base) & (((size_t)1 << alloc_range.shift) - 1);
+
+	return in_part < __atomic_load_n(&parts.used[class], __ATOMIC_RELAXED) && at % size == 0 && at + size <= CHUNK;
 }
 
 size_t range_taken(void)

@@ -62,6 +62,9 @@ static inline struct chunk *range_chunk(const void *p)
 	return &alloc_range.chunk[((uintptr_t)p - alloc_range.base) >> CHUNK_SHIFT];
 }
 
+/* An address in the range at which an object may begin. */
+bool range_is_object(const void *p);
+
 /* What is cut from a class's part next: some chunks in a row, that may be written to from now on.
  * *size: how much is wanted, a multiple of CHUNK; what was had, maybe less. NULL: nothing. */
 char *range_take(unsigned class, uint32_t group, size_t *size);
