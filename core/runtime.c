@@ -12,6 +12,7 @@
 
 #include <perch/perch.h>
 
+#include "core/alloc/cache.h"
 #include "core/config.h"
 #include "core/io/io.h"
 #include "core/io/uring.h"
@@ -400,14 +401,14 @@ int perch_set_procs(unsigned n)
 	return r;
 }
 
-int perch_trim(void)
+size_t perch_trim(void)
 {
-	int saved = errno, r = sched_check();
+	int saved = errno;
+	size_t bytes = sched_up() ? trim_all() : 0;
 
-	if (!r)
-		trim_all();
+	bytes += alloc_trim();
 	sched_set_errno(saved);
-	return r;
+	return bytes;
 }
 
 unsigned perch_workers(void)

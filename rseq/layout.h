@@ -20,13 +20,14 @@
 /* Line 1: shared with thieves, changed by CAS or by a section's one store. */
 #define PERCPU_SPLIT 64 /* u64: {head u16, split u16, version u32} */
 #define PERCPU_SPLIT_SPLIT 66
-/* Lines 2-5: heads of free lists; lines 6-7: counters. */
+/* Lines 2-15: heads of free lists; lines 16-17: counters. */
 #define PERCPU_LIST 128
-#define PERCPU_LISTS 32
-#define PERCPU_COUNTER 384
+#define PERCPU_LISTS 112
+#define PERCPU_LIST_ONCE 32 /* from here on, those of section_list_*_once */
+#define PERCPU_COUNTER 1024
 #define PERCPU_COUNTERS 16
 /* Then room for the floors above (percpu_extra), the ring's and the fair queue's slots. */
-#define PERCPU_EXTRA 512
+#define PERCPU_EXTRA 1152
 #define PERCPU_SLOT 4096
 #define RING_CAPACITY 4096 /* a power of two, at most 2^15: positions are kept mod 2^16 */
 #define PERCPU_FAIR_SLOT (PERCPU_SLOT + 8 * RING_CAPACITY)

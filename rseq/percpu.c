@@ -142,3 +142,20 @@ void percpu_thaw(struct percpu *a)
 	else
 		__atomic_and_fetch(&a->flags, ~(uint32_t)PERCPU_FROZEN, __ATOMIC_RELEASE);
 }
+
+bool percpu_take_lists(struct percpu *a, unsigned first, unsigned n, struct section_node **out)
+{
+	bool active = percpu_freeze(a, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE);
+
+	if (!active && !percpu_freeze(a, 0))
+		return false;
+	inject();
+	if (active && !percpu_locked)
+		barrier_cpu((int)a->cpu);
+	for (unsigned i = 0; i < n; i++) {
+		out[i] = a->list[first + i];
+		__atomic_store_n(&a->list[first + i], NULL, __ATOMIC_RELAXED);
+	}
+	percpu_thaw(a);
+	return true;
+}

@@ -32,7 +32,7 @@ struct percpu {
 	uint32_t group; /* which depot serves it (pool.h) */
 	/* line 1 */
 	uint64_t split __attribute__((aligned(64))); /* {head u16, split u16, version u32} */
-	/* lines 2-7 */
+	/* lines 2-17 */
 	struct section_node *list[PERCPU_LISTS] __attribute__((aligned(64)));
 	uint64_t counter[PERCPU_COUNTERS];
 	char extra[PERCPU_SLOT - PERCPU_EXTRA];
@@ -110,5 +110,8 @@ void percpu_deactivate(int cpu);
  */
 bool percpu_freeze(struct percpu *a, uint32_t flags);
 void percpu_thaw(struct percpu *a);
+
+/* From any CPU: take all that is in `n` of an area's lists. False: a thief is at it. */
+bool percpu_take_lists(struct percpu *a, unsigned first, unsigned n, struct section_node **out);
 
 #endif

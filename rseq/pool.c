@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "rseq/barrier.h"
 #include "rseq/inject.h"
 #include "rseq/section_lock.h"
 
@@ -230,34 +229,18 @@ bool pool_tick(struct pool *pool)
 
 /* ---- what lies on the lists of CPUs ---- */
 
-static bool has_lists(const struct percpu *a)
-{
-	for (unsigned i = 0; i < PERCPU_LISTS; i++)
-		if (__atomic_load_n(&a->list[i], __ATOMIC_RELAXED))
-			return true;
-	return false;
-}
-
-int pool_collect(int cpu, struct section_node *list[PERCPU_LISTS], uint32_t *group)
+int pool_collect(int cpu, unsigned n, struct section_node **list, uint32_t *group)
 {
 	struct percpu *a = percpu_of(cpu);
-	bool active;
+	bool any = false;
 
-	if (!has_lists(a)) /* an area that was never used stays untouched */
+	for (unsigned i = 0; i < n; i++)
+		any |= __atomic_load_n(&a->list[i], __ATOMIC_RELAXED) != NULL;
+	if (!any) /* an area that was never used stays untouched */
 		return -ENOENT;
-	active = percpu_freeze(a, percpu_locked ? PERCPU_BY_LOCK : PERCPU_ACTIVE);
-	if (!active && !percpu_freeze(a, 0))
+	if (!percpu_take_lists(a, 0, n, list))
 		return -EBUSY;
-	if (active && !percpu_locked) {
-		inject();
-		barrier_cpu(cpu);
-	}
 	*group = a->group;
-	for (unsigned i = 0; i < PERCPU_LISTS; i++) {
-		list[i] = a->list[i];
-		__atomic_store_n(&a->list[i], NULL, __ATOMIC_RELAXED);
-	}
-	percpu_thaw(a);
 	return 0;
 }
 

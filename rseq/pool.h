@@ -133,11 +133,11 @@ bool pool_tick(struct pool *pool);
 bool pool_is_warm(const struct pool *pool);
 
 /*
- * Take all lists of a CPU, by one pthread at a time; who gets or puts there meanwhile goes
+ * Take the first n lists of a CPU, by one pthread at a time; who gets or puts there meanwhile goes
  * by the depots. *group: whose depots they go to (pool_put_chain, pool_far_send). 0,
  * -ENOENT: there is nothing, or -EBUSY: a thief is at work there.
  */
-int pool_collect(int cpu, struct section_node *list[PERCPU_LISTS], uint32_t *group);
+int pool_collect(int cpu, unsigned n, struct section_node **list, uint32_t *group);
 void pool_put_chain(struct pool *pool, struct section_node *chain, uint32_t group);
 void pool_far_send(struct pool_far *far, struct section_node *list);
 

@@ -31,6 +31,7 @@
  *                                                         COMMIT a.list[i] = n->next
  *   list_take(i): as list_pop, but                        COMMIT a.list[i] = NULL
  *   list_put(i, n): if a.flags != ACTIVE: SLOW; if a.list[i]: SLOW  COMMIT a.list[i] = n  (a whole chain)
+ *   list_push_once, list_pop_once: as list_push, list_pop, but SLOW when it was cut
  *   cas(w, e, n, c): if this CPU is not c: SLOW;  if *w != e: SLOW    COMMIT *w = n  (bias.h; no area)
  *   add(i, n):    if a.flags != ACTIVE: SLOW;                       COMMIT a.counter[i] += n
  *

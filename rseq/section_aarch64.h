@@ -368,6 +368,17 @@ SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
 		SECTION_AND [i] "r"((uint64_t)list) SECTION_AND [n] "r"(chain), );
 }
 
+/* As the two above, for list PERCPU_LIST_ONCE + i; here no instruction is saved (see section_x86_64.h). */
+SECTION_INLINE int section_list_push_once(uint64_t i, struct section_node *node, const uint32_t *max)
+{
+	return section_list_push(PERCPU_LIST_ONCE + (unsigned)i, node, *max);
+}
+
+SECTION_INLINE int section_list_pop_once(uint64_t i, struct section_node **node)
+{
+	return section_list_pop(PERCPU_LIST_ONCE + (unsigned)i, node);
+}
+
 /* ---- a word that leans on this CPU ---- */
 
 SECTION_INLINE int section_cas(uint32_t *word, uint32_t expect, uint32_t next, uint32_t cpu)

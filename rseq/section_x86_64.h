@@ -349,6 +349,60 @@ SECTION_INLINE int section_list_put(unsigned list, struct section_node *chain)
 		SECTION_AND [i] "r"((uint64_t)list) SECTION_AND [n] "r"(chain), );
 }
 
+/*
+ * The same for list PERCPU_LIST_ONCE + i, where every instruction counts (core/alloc): the area's
+ * base and `max` may be operands in memory, and a section that was cut is not run again but takes the
+ * slow exit.
+ */
+#define SECTION_LIST_ONCE SECTION_STR(PERCPU_LIST) "+8*" SECTION_STR(PERCPU_LIST_ONCE)
+#define SECTION_ONCE(body, outputs, inputs, on_done) \
+	uint64_t p, t, u; \
+	__asm__ volatile goto(SECTION_BEGIN SECTION_CHECK_FLAGS body SECTION_END \
+			      : [p] "=&r"(p), [t] "=&r"(t), [u] "=&r"(u) outputs \
+			      : [off] "r"(perch_fast.rseq_offset), [base] "rm"(perch_fast.base) inputs \
+			      : SECTION_CLOBBER \
+			      : cut, slow); \
+	__asm__ volatile(""); \
+	on_done; \
+	return SECTION_DONE; \
+cut: \
+	SECTION_COUNT_CUT(); \
+slow: \
+	return SECTION_SLOW
+
+SECTION_INLINE int section_list_push_once(uint64_t i, struct section_node *node, const uint32_t *max)
+{
+	SECTION_ONCE("movq " SECTION_LIST_ONCE "(%[p], %[i], 8), %[t]\n\t"
+		"movl $1, %k[u]\n\t"
+		"testq %[t], %[t]\n\t"
+		"jz 5%=f\n\t"
+		"addl 8(%[t]), %k[u]\n\t"
+		"cmpl %[m], %k[u]\n\t"
+		"ja %l[slow]\n"
+		"5%=:\n\t"
+		SECTION_STEP(2)
+		"movq %[t], (%[n])\n\t"
+		"movq %[u], 8(%[n])\n\t"
+		SECTION_STEP(3)
+		SECTION_TWICE_CPU
+		"movq %[n], " SECTION_LIST_ONCE "(%[p], %[i], 8)\n", ,
+		SECTION_AND [i] "r"(i) SECTION_AND [n] "r"(node) SECTION_AND [m] "rm"(*max), );
+}
+
+SECTION_INLINE int section_list_pop_once(uint64_t i, struct section_node **node)
+{
+	struct section_node *v;
+	SECTION_ONCE("movq " SECTION_LIST_ONCE "(%[p], %[i], 8), %[v]\n\t"
+		"testq %[v], %[v]\n\t"
+		"jz %l[slow]\n\t"
+		SECTION_STEP(2)
+		"movq (%[v]), %[t]\n\t"
+		SECTION_STEP(3)
+		SECTION_TWICE_CPU
+		"movq %[t], " SECTION_LIST_ONCE "(%[p], %[i], 8)\n", SECTION_AND [v] "=&r"(v),
+		SECTION_AND [i] "r"(i), SECTION_GIVE(*node, v));
+}
+
 /* ---- a word that leans on this CPU ---- */
 
 /* Without the registers for an area and a tail: where locks are taken, they are scarce. */

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/alloc/cache.h"
 #include "core/sched/clock.h"
 #include "core/sched/foreign.h"
 #include "core/sched/handoff.h"
@@ -44,7 +45,8 @@ static struct {
 	unsigned spares_most;
 	/* its own */
 	uint64_t retry_at;
-	uint64_t trim_at; /* when free memory is looked at again (trim.h) */
+	uint64_t trim_at;    /* when free memory is looked at again (trim.h) */
+	uint64_t objects_at; /* when objects are (cache_trim) */
 	bool told_refused, told_bound;
 } monitor;
 
@@ -246,25 +248,28 @@ static uint32_t listen(uint64_t ns)
 	return news;
 }
 
+/* While threads and objects come and go there may always be something new. */
+static uint64_t next_trim(uint64_t now, uint64_t wait)
+{
+	return now + (wait < TRIM_TICK_NS ? wait : TRIM_TICK_NS);
+}
+
 static void trim(uint64_t now)
 {
-	uint64_t wait;
-
-	if (now < monitor.trim_at)
-		return;
-	wait = trim_step();
-	/* while threads come and go there may always be something new */
-	monitor.trim_at = now + (wait < TRIM_TICK_NS ? wait : TRIM_TICK_NS);
+	if (now >= monitor.trim_at)
+		monitor.trim_at = next_trim(now, trim_step());
+	if (now >= monitor.objects_at)
+		monitor.objects_at = next_trim(now, cache_trim());
 }
 
 /* How long it may sleep beside workers that all sleep: without end when all is given back. */
 static uint64_t until_trim(void)
 {
-	uint64_t now = clock_ns();
+	uint64_t now = clock_ns(), at = trim_wanted() ? monitor.trim_at : CLOCK_NEVER;
 
-	if (!trim_wanted())
-		return CLOCK_NEVER;
-	return monitor.trim_at > now ? monitor.trim_at - now : 0;
+	if (cache_to_trim() && monitor.objects_at < at)
+		at = monitor.objects_at;
+	return at == CLOCK_NEVER ? at : at > now ? at - now : 0;
 }
 
 static bool all_asleep(void)
@@ -275,12 +280,22 @@ static bool all_asleep(void)
 	return !active;
 }
 
+/* Pthreads that are no workers free objects too while all workers sleep. */
+static void objects_warm(void)
+{
+	/* behind what was put there: either it is seen by until_trim(), or this sees that the monitor sleeps */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&monitor_sleeps, __ATOMIC_SEQ_CST))
+		monitor_tell(MONITOR_OBJECTS);
+}
+
 /* A worker that wakes after it has been found asleep sees monitor_sleeps. */
 static uint32_t sleep_until_active(void)
 {
 	uint32_t news = 0;
 
 	__atomic_store_n(&monitor_sleeps, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	while (!news && all_asleep()) {
 		news = listen(until_trim());
 		if (!news)
@@ -344,10 +359,11 @@ int monitor_start(unsigned spares, bool hands_off)
 	memset(&monitor, 0, sizeof(monitor));
 	monitor.spares_most = spares;
 	monitor.hands_off = hands_off;
-	monitor.trim_at = clock_ns() + TRIM_TICK_NS;
+	monitor.trim_at = monitor.objects_at = clock_ns() + TRIM_TICK_NS;
 	monitor_sleeps = 0;
 	r = task_start(&monitor.pthread, -1, STACK, monitor_main, NULL);
 	monitor.running = !r;
+	__atomic_store_n(&depot_tell, r ? NULL : objects_warm, __ATOMIC_RELEASE);
 	__atomic_store_n(&idle_io_monitored, !r && hands_off, __ATOMIC_RELAXED);
 	if (r)
 		fprintf(stderr, "perch: no pthread for the monitor: %s\n", strerror(-r));
@@ -358,6 +374,7 @@ void monitor_stop(void)
 {
 	if (!monitor.running)
 		return;
+	__atomic_store_n(&depot_tell, NULL, __ATOMIC_RELEASE);
 	monitor_tell(QUIT);
 	pthread_join(monitor.pthread, NULL);
 	monitor.running = false;

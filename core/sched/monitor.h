@@ -38,10 +38,10 @@ struct worker;
  * -EAGAIN (also: there are as many as there may be), -ENOMEM. */
 int monitor_worker(struct processor *p, struct worker **out);
 
-enum { MONITOR_LOOKOUT = 1, MONITOR_STANDBY = 2, MONITOR_ACTIVE = 4, MONITOR_RESIZE = 8 };
+enum { MONITOR_LOOKOUT = 1, MONITOR_STANDBY = 2, MONITOR_ACTIVE = 4, MONITOR_RESIZE = 8, MONITOR_OBJECTS = 16 };
 
 /* Any pthread: a lookout is wanted, a standby has been used, somebody is awake, other
- * processors are wanted. */
+ * processors are wanted, there are objects whose memory may be given back in a while. */
 void monitor_tell(uint32_t news);
 
 extern uint32_t monitor_sleeps;

@@ -85,6 +85,12 @@ COLD uintptr_t next_slow_round(struct worker *w)
 
 	if (fair)
 		w->fair_left = SCHED_FAIR_ROUND;
+	if (__builtin_expect(__atomic_load_n(&sched.state, __ATOMIC_RELAXED) == SCHED_FORKED, 0)) {
+		/* timers, and descriptors that are ready, are the parent's */
+		w->rounds = w->fair_left;
+		w->fair_left = 0;
+		return 0;
+	}
 	if (fair || timers_next(timers) != CLOCK_NEVER || io) {
 		now = clock_ns();
 		gap = now - w->looked_ns;

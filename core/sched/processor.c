@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/sched/processor.h"
 
+#include "core/alloc/cache.h"
 #include "core/sched/sched.h"
 #include "core/thread/group.h"
 #include "rseq/inject.h"
@@ -46,11 +47,13 @@ void processor_close(struct processor *p)
 	__atomic_sub_fetch(&sched.active, 1, __ATOMIC_SEQ_CST);
 	inject();
 	percpu_deactivate(p->cpu);
+	cache_close(p->cpu);
 }
 
 void processor_stop(struct processor *p)
 {
 	percpu_deactivate(p->cpu);
+	cache_close(p->cpu);
 	timers_stop(&p->timers);
 	cds_wfcq_destroy(&p->inbox_head, &p->inbox_tail);
 	p->victims = NULL;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/alloc/cache.h"
 #include "core/sched/nodes.h"
 #include "core/sched/sched.h"
 #include "core/thread/group.h"
@@ -264,6 +265,7 @@ int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 		drop_description();
 		return r;
 	}
+	cache_start();
 	for (unsigned i = 0; i < sched.set->count; i++)
 		processor_open(sched.set->processor[i]);
 	return 0;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "core/alloc/cache.h"
 #include "core/see/dump.h"
 
 #include <errno.h>
@@ -84,6 +85,35 @@ static void put_placement(struct text *t)
 		text_put(t, "placement: %s\n", line);
 }
 
+static void put_bytes(struct text *t, size_t bytes)
+{
+	if (bytes >> 20)
+		text_put(t, "%zu MiB", bytes >> 20);
+	else
+		text_put(t, "%zu KiB", bytes >> 10);
+}
+
+/* Nothing where none was ever made. */
+static void put_objects(struct text *t)
+{
+	struct cache_counts c;
+
+	cache_count(&c);
+	if (!c.taken && !c.large)
+		return;
+	text_put(t, "objects: ");
+	put_bytes(t, c.taken);
+	text_put(t, " taken, of which ");
+	put_bytes(t, c.free);
+	text_put(t, " lie in depots; ");
+	put_bytes(t, c.returned);
+	text_put(t, " given back so far; ");
+	text_number(t, c.large);
+	text_put(t, " large ones, of ");
+	put_bytes(t, c.large_bytes);
+	text_put(t, "\n");
+}
+
 static void put_processor(struct text *t, unsigned i, uint64_t now)
 {
 	struct processor *p = sched_set()->processor[i];
@@ -132,14 +162,6 @@ static void put_worker(struct text *t, unsigned i)
 }
 
 /* ---- threads ---- */
-
-static void put_bytes(struct text *t, size_t bytes)
-{
-	if (bytes >> 20)
-		text_put(t, "%zu MiB", bytes >> 20);
-	else
-		text_put(t, "%zu KiB", bytes >> 10);
-}
 
 /* What is waited for: in join it is a thread. */
 static void put_object(struct text *t, unsigned reason, const void *object)
@@ -314,6 +336,7 @@ void dump_put(struct text *t)
 
 	put_header(t, now);
 	put_placement(t);
+	put_objects(t);
 	for (unsigned i = 0; i < sched_set()->count; i++)
 		put_processor(t, i, now);
 	for (unsigned i = 0; i < spill_queues(); i++)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/alloc/cache.h"
 #include "core/sched/aim.h"
 #include "core/sched/handoff.h"
 #include "core/sched/sched.h"
@@ -34,6 +35,21 @@ uint64_t stats_finished(void)
 }
 
 _Static_assert(PERCH_TIERS == POLICY_TIERS, "what is counted is what is told");
+
+static void gather_objects(struct perch_stats *out)
+{
+	struct cache_counts c;
+
+	cache_count(&c);
+	out->alloc_bytes = c.taken;
+	out->alloc_free = c.free;
+	out->alloc_returned = c.returned;
+	out->alloc_large = c.large;
+	out->alloc_large_bytes = c.large_bytes;
+	out->alloc_refills = c.refills;
+	out->alloc_flushes = c.flushes;
+	out->alloc_sent_home = c.sent_home;
+}
 
 static void gather(struct perch_stats *out)
 {
@@ -79,6 +95,7 @@ static void gather(struct perch_stats *out)
 	out->spares = sched_workers() - sched.seats;
 	stack_count(&out->stacks, &out->stack_bytes);
 	pages_last(&out->pages_placed, &out->pages_misplaced);
+	gather_objects(out);
 }
 
 int perch_stats_get(struct perch_stats *out)
@@ -168,6 +185,14 @@ void stats_print(FILE *f, const struct probe *probe, const struct perch_config *
 	LINE(wakes_across, "");
 	LINE(pages_placed, "");
 	LINE(pages_misplaced, "");
+	LINE(alloc_bytes, " bytes");
+	LINE(alloc_free, " bytes");
+	LINE(alloc_returned, " bytes");
+	LINE(alloc_large, "");
+	LINE(alloc_large_bytes, " bytes");
+	LINE(alloc_refills, "");
+	LINE(alloc_flushes, "");
+	LINE(alloc_sent_home, "");
 #undef LINE
 	for (int tier = 0; tier < PERCH_TIERS; tier++)
 		if (s.steals_by_tier[tier])

@@ -35,6 +35,7 @@ static struct {
 	/* to be dropped; by one pthread */
 	uint32_t drop[DROP_MOST];
 	unsigned drops;
+	size_t returned;
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 _Static_assert(IN_PAGE == 64, "a word of bits");
@@ -90,6 +91,7 @@ static void drop_pages(void)
 	thread_names_unlock();
 	for (unsigned i = 0; i < all.drops; i++)
 		all.page[all.drop[i]].dropped = true;
+	all.returned += all.drops * PAGE;
 	all.drops = 0;
 }
 
@@ -176,4 +178,9 @@ struct pool_node *retired_get(uint32_t group, uint8_t home)
 		chain = get_page(group, home, chain);
 	pthread_mutex_unlock(&all.lock);
 	return chain;
+}
+
+size_t retired_returned(void)
+{
+	return all.returned;
 }

@@ -39,4 +39,7 @@ bool retired_put(struct pool *pool, struct pool_node *chains, uint32_t group);
 /* A chain of at least one, or NULL; home: as thread.home is to be. */
 struct pool_node *retired_get(uint32_t group, uint8_t home);
 
+/* Bytes given back so far; by the pthread that does so. */
+size_t retired_returned(void);
+
 #endif

@@ -12,7 +12,6 @@
 
 #include "core/thread/fibre.h"
 #include "core/thread/group.h"
-#include "core/thread/lists.h"
 #include "rseq/inject.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -55,6 +54,7 @@ static struct {
 	bool told;
 	long maps_left; /* that mprotect may still use up */
 	uint64_t stacks, bytes;
+	size_t returned; /* stack_returned() */
 } all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 bool stack_is_scarce;
@@ -260,6 +260,7 @@ static bool stack_retire(struct pool *pool, struct pool_node *chains, uint32_t g
 		}
 	inject();
 	drop(base, n, stack_class_size(class));
+	all.returned += n * all.page;
 	pthread_mutex_lock(&all.lock);
 	while ((r = record)) {
 		struct retired **list;
@@ -377,7 +378,12 @@ struct pool *stack_pool(unsigned class)
 	return &all.pool[class];
 }
 
-void stack_collect(struct section_node *list[PERCPU_LISTS], uint32_t group)
+size_t stack_returned(void)
+{
+	return all.returned;
+}
+
+void stack_collect(struct section_node *list[LIST_POOLS], uint32_t group)
 {
 	for (unsigned c = 0; c < STACK_CLASSES; c++)
 		pool_put_chain(&all.pool[c], list[LIST_STACK + c], group);

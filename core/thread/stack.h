@@ -24,6 +24,7 @@
 #include <perch/config.h>
 
 #include "core/thread/group.h"
+#include "core/thread/lists.h"
 #include "rseq/pool.h"
 
 #define STACK_SHIFT_MIN 14
@@ -76,7 +77,9 @@ void stack_put(struct stack *s);
 
 /* The pool of a class; and those on a CPU's lists (pool_collect) into the depots. */
 struct pool *stack_pool(unsigned class);
-void stack_collect(struct section_node *list[PERCPU_LISTS], uint32_t group);
+/* Bytes of those that have retired so far, one page each; by the pthread that retires them. */
+size_t stack_returned(void);
+void stack_collect(struct section_node *list[LIST_POOLS], uint32_t group);
 
 /* A new thread may have it here, as it is: of its class, and not from afar. The
  * first compare alone says so where all memory is alike. */

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "core/thread/lists.h"
 #include "core/thread/retired.h"
 #include "rseq/inject.h"
 #include "rseq/pool.h"
@@ -122,7 +121,7 @@ void thread_put_home(struct thread *t)
 		pool_put_far(&far, t);
 }
 
-void thread_collect(struct section_node *list[PERCPU_LISTS], uint32_t group)
+void thread_collect(struct section_node *list[LIST_POOLS], uint32_t group)
 {
 	pool_put_chain(&thread_pool, list[LIST_THREAD], group);
 	pool_far_send(&far, list[LIST_FAR_THREAD]);

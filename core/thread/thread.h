@@ -21,6 +21,7 @@
 #include <perch/thread.h>
 
 #include "core/thread/group.h"
+#include "core/thread/lists.h"
 #include "rseq/pool.h"
 
 struct stack;
@@ -126,7 +127,7 @@ extern bool thread_any_named; /* thread_stop() has names to free, perhaps */
 /* Where several nodes have memory: the slabs of each group (group_copy). */
 size_t thread_slabs(struct group_slab *out, size_t most);
 /* Those on a CPU's lists (pool_collect), into the depots. */
-void thread_collect(struct section_node *list[PERCPU_LISTS], uint32_t group);
+void thread_collect(struct section_node *list[LIST_POOLS], uint32_t group);
 
 #define THREAD_HANDLE_BITS                                                                                             \
 	48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more                     \

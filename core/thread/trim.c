@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "core/thread/lists.h"
+#include "core/thread/retired.h"
 #include "core/thread/stack.h"
 #include "core/thread/thread.h"
 
@@ -58,14 +58,16 @@ uint64_t trim_step(void)
 	return wait;
 }
 
-void trim_all(void)
+size_t trim_all(void)
 {
-	struct section_node *list[PERCPU_LISTS];
+	size_t before, bytes;
+	struct section_node *list[LIST_POOLS];
 	uint32_t group;
 
 	pthread_mutex_lock(&lock);
+	before = stack_returned() + retired_returned();
 	for (int cpu = 0; cpu < percpu_count; cpu++) {
-		if (pool_collect(cpu, list, &group))
+		if (pool_collect(cpu, LIST_POOLS, list, &group))
 			continue; /* nothing there, or it is in use at this very moment */
 		stack_collect(list, group);
 		thread_collect(list, group);
@@ -74,5 +76,7 @@ void trim_all(void)
 	retire_all(UINT32_MAX);
 	tick_all();
 	retire_all(UINT32_MAX);
+	bytes = stack_returned() + retired_returned() - before;
 	pthread_mutex_unlock(&lock);
+	return bytes;
 }

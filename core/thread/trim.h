@@ -14,6 +14,7 @@
 #define PERCH_THREAD_TRIM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define TRIM_TICK_NS UINT64_C(2000000000)
@@ -23,7 +24,7 @@
 uint64_t trim_step(void);
 /* Whether a step would have anything to see to; a look. */
 bool trim_wanted(void);
-/* All that is free, now. */
-void trim_all(void);
+/* All that is free, now. How many bytes; of a stack one page is counted. */
+size_t trim_all(void);
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef PERCH_PERCH_H
 #define PERCH_PERCH_H
 
+#include <perch/alloc.h>
 #include <perch/block.h>
 #include <perch/chan.h>
 #include <perch/config.h>
@@ -69,18 +70,6 @@ int perch_run(const struct perch_config *config, void *(*fn)(void *), void *arg,
  * child of a fork()).
  */
 int perch_set_procs(unsigned n);
-
-/*
- * perch_trim - give the memory of all that is free back to the system now: of stacks and
- * descriptors, on the lists of every CPU too. Without it, what has not been used for four
- * seconds is given back (perch(7)). Threads that are created next take memory anew, at the
- * price of a page fault or more each.
- *
- * From any pthread. Takes time by how much there is, some milliseconds for each 1,000
- * stacks. Does not switch threads. Returns 0; -EINVAL (the runtime is not running); -EPERM
- * (in the child of a fork()).
- */
-int perch_trim(void);
 
 /* Processors in use, workers; 0 while the runtime is not running. */
 unsigned perch_procs(void);

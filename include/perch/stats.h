@@ -56,6 +56,15 @@ struct perch_stats {
 	/* perch/numa.h, when the kernel was last asked: */
 	uint64_t pages_placed;    /* in memory, on the node where they belong */
 	uint64_t pages_misplaced; /* in memory, on another */
+	/* perch/alloc.h; since the process began: */
+	uint64_t alloc_bytes;       /* addresses that are in use for objects of some size, the large ones' aside */
+	uint64_t alloc_free;        /* bytes of objects in depots: given back, and on no CPU's list */
+	uint64_t alloc_returned;    /* bytes given back to the system, so far */
+	uint64_t alloc_large;       /* objects with a mapping of their own */
+	uint64_t alloc_large_bytes; /* mapped for them */
+	uint64_t alloc_refills;     /* times that some objects came from a depot */
+	uint64_t alloc_flushes;     /* times that some went there */
+	uint64_t alloc_sent_home;   /* objects that were freed on another node's CPU, and went to their depots */
 };
 
 /* Fill *out. Returns 0, or -EINVAL (out is NULL, or the runtime is not

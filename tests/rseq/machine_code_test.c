@@ -113,6 +113,16 @@ PATH void path_pool_put(struct pool *pool, void *object)
 	pool_put(pool, object);
 }
 
+PATH int path_list_push_once(uint64_t list, struct section_node *node, const uint32_t *most)
+{
+	return section_list_push_once(list, node, most);
+}
+
+PATH int path_list_pop_once(uint64_t list, struct section_node **node)
+{
+	return section_list_pop_once(list, node);
+}
+
 PATH int path_cas(uint32_t *word, uint32_t old, uint32_t next, uint32_t cpu)
 {
 	return section_cas(word, old, next, cpu);
@@ -290,9 +300,10 @@ static struct verdict walk(const char *function)
 }
 
 static const char *const paths[] = {
-	"path_task_fork", "path_task_claim", "path_fork",      "path_typed_fork",  "path_typed_sync", "path_push",
-	"path_pop",       "path_pop_if",     "path_fair_push", "path_fair_pop",    "path_pool_get",   "path_pool_put",
-	"path_publish",   "path_list_take",  "path_list_put",  "path_counter_add", "path_cas",
+	"path_task_fork",   "path_task_claim", "path_fork",           "path_typed_fork",    "path_typed_sync",
+	"path_push",        "path_pop",        "path_pop_if",         "path_fair_push",     "path_fair_pop",
+	"path_pool_get",    "path_pool_put",   "path_publish",        "path_list_take",     "path_list_put",
+	"path_counter_add", "path_cas",        "path_list_push_once", "path_list_pop_once",
 };
 
 TEST(fast_paths_are_plain)

@@ -236,7 +236,7 @@ TEST_F(pool, what_cannot_retire_stays)
 
 TEST_F(pool, lists_of_cpus_are_collected)
 {
-	struct section_node *list[PERCPU_LISTS];
+	struct section_node *list[LIST + 1];
 	struct object *o[2 * CHUNK];
 	uint32_t group = 99;
 
@@ -245,13 +245,13 @@ TEST_F(pool, lists_of_cpus_are_collected)
 	for (int i = 0; i < CHUNK; i++)
 		give(o[i], 1);
 	for (int i = 1; i < self->n; i++)
-		EXPECT_EQ(pool_collect(self->cpus[i], list, &group), -ENOENT);
+		EXPECT_EQ(pool_collect(self->cpus[i], LIST + 1, list, &group), -ENOENT);
 	if (!percpu_locked) {
 		ASSERT_TRUE(percpu_freeze(self->a, PERCPU_ACTIVE));
-		EXPECT_EQ(pool_collect(self->cpus[0], list, &group), -EBUSY);
+		EXPECT_EQ(pool_collect(self->cpus[0], LIST + 1, list, &group), -EBUSY);
 		percpu_thaw(self->a);
 	}
-	ASSERT_EQ(pool_collect(self->cpus[0], list, &group), 0);
+	ASSERT_EQ(pool_collect(self->cpus[0], LIST + 1, list, &group), 0);
 	EXPECT_EQ(group, 0);
 	EXPECT_NULL(self->a->list[LIST]);
 	ASSERT_NE(list[LIST], NULL);
@@ -262,7 +262,7 @@ TEST_F(pool, lists_of_cpus_are_collected)
 		give(o[i], 1);
 	/* where a processor is no more, too */
 	percpu_deactivate(self->cpus[0]);
-	ASSERT_EQ(pool_collect(self->cpus[0], list, &group), 0);
+	ASSERT_EQ(pool_collect(self->cpus[0], LIST + 1, list, &group), 0);
 	pool_put_chain(&pool, list[LIST], group);
 	percpu_activate(self->cpus[0], 0);
 	EXPECT_EQ(take_all(), most);
@@ -382,13 +382,13 @@ TEST_F(pool, objects_are_conserved_across_cpus)
 	/* meanwhile, areas freeze, lists are collected, and what lies there retires */
 	while (__atomic_load_n(&running, __ATOMIC_ACQUIRE)) {
 		int cpu = self->cpus[harness_random_below((uint64_t)self->n)];
-		struct section_node *list[PERCPU_LISTS];
+		struct section_node *list[LIST + 1];
 		unsigned budget = 2;
 		uint32_t group;
 
 		ring_force(percpu_of(cpu), &passed, 0);
 		harness_delay(100000);
-		if (harness_random_below(4) == 0 && pool_collect(cpu, list, &group) == 0)
+		if (harness_random_below(4) == 0 && pool_collect(cpu, LIST + 1, list, &group) == 0)
 			pool_put_chain(&pool, list[LIST], group);
 		if (pool_retire(&pool, &budget))
 			pool_tick(&pool);

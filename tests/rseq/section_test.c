@@ -228,6 +228,64 @@ TEST_F(section, list_push_and_pop)
 		EXPECT_NULL(a->list[i]);
 }
 
+TEST_F(section, list_push_and_pop_once)
+{
+	struct section_node node[5] = {{NULL, 0}}, *out = NULL;
+	struct percpu *a = self->a;
+	uint32_t most = 4;
+
+	EXPECT_SLOW(section_list_pop_once(ANY_LIST, &out));
+	for (unsigned i = 0; i < 4; i++) {
+		ASSERT_EQ(section_list_push_once(ANY_LIST, &node[i], &most), SECTION_DONE);
+		EXPECT_EQ(a->list[PERCPU_LIST_ONCE + ANY_LIST], &node[i]);
+		EXPECT_EQ(node[i].depth, i + 1);
+		EXPECT_EQ(node[i].next, i ? &node[i - 1] : NULL);
+	}
+	EXPECT_SLOW(section_list_push_once(ANY_LIST, &node[4], &most)); /* the limit */
+	EXPECT_EQ(node[4].depth, 0);
+	most = 9;
+	EXPECT_SLOW_UNLESS_ACTIVE(section_list_push_once(ANY_LIST, &node[4], &most));
+	EXPECT_SLOW_UNLESS_ACTIVE(section_list_pop_once(ANY_LIST, &out));
+	EXPECT_NULL(out);
+	for (unsigned i = 4; i-- > 0;) {
+		ASSERT_EQ(section_list_pop_once(ANY_LIST, &out), SECTION_DONE);
+		EXPECT_EQ(out, &node[i]);
+	}
+	for (unsigned i = 0; i < PERCPU_LISTS; i++)
+		EXPECT_NULL(a->list[i]);
+	/* the last one is within the area's lists, and is the one that the others mean by it */
+	ASSERT_EQ(section_list_push_once(PERCPU_LISTS - 1 - PERCPU_LIST_ONCE, &node[0], &most), SECTION_DONE);
+	ASSERT_EQ(section_list_pop(PERCPU_LISTS - 1, &out), SECTION_DONE);
+	EXPECT_EQ(out, &node[0]);
+	EXPECT_EQ(a->counter[0], 0);
+}
+
+TEST_F(section, lists_are_taken_from_elsewhere)
+{
+	struct section_node node[6] = {{NULL, 0}}, *out[3] = {NULL};
+	struct percpu *a = self->a;
+
+	for (unsigned i = 0; i < 6; i++)
+		ASSERT_EQ(section_list_push(i / 2 + 4, &node[i], 9), SECTION_DONE);
+	a->flags |= PERCPU_FROZEN; /* another is at it */
+	EXPECT_FALSE(percpu_take_lists(a, 5, 3, out));
+	a->flags = PERCPU_ACTIVE;
+	EXPECT_TRUE(percpu_take_lists(a, 5, 3, out));
+	EXPECT_EQ(out[0], &node[3]);
+	EXPECT_EQ(out[1], &node[5]);
+	EXPECT_NULL(out[2]);
+	EXPECT_EQ(a->list[4], &node[1]);
+	EXPECT_NULL(a->list[5]);
+	EXPECT_NULL(a->list[6]);
+	EXPECT_EQ(a->flags, PERCPU_ACTIVE);
+	/* where no processor is any more, too */
+	a->flags = 0;
+	EXPECT_TRUE(percpu_take_lists(a, 4, 1, out));
+	EXPECT_EQ(out[0], &node[1]);
+	EXPECT_EQ(a->flags, 0);
+	a->flags = PERCPU_ACTIVE;
+}
+
 TEST_F(section, list_take_and_put)
 {
 	struct section_node node[3] = {{NULL, 0}}, *out = NULL;

@@ -587,3 +587,48 @@ TEST(not_in_a_forked_child)
 	EXPECT_EQ(perch_timer_destroy(&t), 0);
 	ASSERT_EQ(perch_stop(), 0);
 }
+
+static uint32_t ticks;
+
+static void count_tick(void *arg)
+{
+	(void)arg;
+	count_up(&ticks);
+}
+
+/* The one that forks goes on in the child, and what is due there is the parent's all the same. */
+static void *fork_beside_a_period(void *arg)
+{
+	perch_timer_t timer;
+	int status = 0;
+	pid_t child;
+
+	ASSERT_EQ(perch_timer_init(&timer, count_tick, NULL), 0);
+	ASSERT_EQ(perch_timer_start(&timer, MS, MS), 0);
+	while (!__atomic_load_n(&ticks, __ATOMIC_ACQUIRE))
+		perch_yield();
+	child = fork();
+	ASSERT_GE(child, 0);
+	if (!child) {
+		uint32_t before = ticks;
+
+		nap(20 * MS);
+		for (int i = 0; i < 1000; i++)
+			if (perch_yield() != -EPERM)
+				_exit(3);
+		_exit(ticks == before ? 42 : 4);
+	}
+	EXPECT_EQ(waitpid(child, &status, 0), child);
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(WEXITSTATUS(status), 42);
+	ASSERT_EQ(perch_timer_destroy(&timer), 0);
+	return arg;
+}
+
+TEST(what_is_due_in_a_forked_child_is_the_parents)
+{
+	/* one: the timer is where the one that forks is */
+	const struct perch_config config = {.workers = 1, .procs = 1};
+
+	ASSERT_EQ(perch_run(&config, fork_beside_a_period, NULL, NULL), 0);
+}
