@@ -69,12 +69,18 @@ static bool several(void)
 	return !__atomic_load_n(&alloc_range.near, __ATOMIC_RELAXED);
 }
 
+/* Valgrind is told that a free object is nobody's, so nothing is linked through it. */
+static bool no_lists(void)
+{
+	return percpu_locked && tools_watching();
+}
+
 /* The group of the CPU this runs on, a hint. *nowhere: there is no processor. */
 static uint32_t group_here(bool *nowhere)
 {
 	struct percpu *a = percpu_here();
 
-	*nowhere = !a;
+	*nowhere = !a || no_lists();
 	return a && several() ? a->group % POOL_GROUPS : 0;
 }
 
@@ -117,13 +123,16 @@ static void give(unsigned class, void **object, unsigned count)
 
 /* ---- lists ---- */
 
-/* The first two words of free objects are read and written behind the sanitizer's back. */
-#define UNSEEN __attribute__((__no_sanitize_address__))
+/* The first two words of free objects are read and written behind the sanitizers' backs, as sections do. */
+#define UNSEEN __attribute__((__no_sanitize_address__, __no_sanitize_thread__))
 
 static int list_pop(unsigned list, void **p)
 {
 	struct section_node *n;
-	int done = percpu_locked ? lock_list_pop(list, &n) : section_list_pop(list, &n);
+	int done = SECTION_SLOW;
+
+	if (!no_lists())
+		done = percpu_locked ? lock_list_pop(list, &n) : section_list_pop(list, &n);
 
 	if (done == SECTION_DONE)
 		*p = n;
@@ -132,6 +141,8 @@ static int list_pop(unsigned list, void **p)
 
 static int list_push(unsigned list, void *p, unsigned most)
 {
+	if (no_lists())
+		return SECTION_SLOW;
 	return percpu_locked ? lock_list_push(list, p, most) : section_list_push(list, p, most);
 }
 
@@ -300,7 +311,7 @@ static void flush(unsigned class, void *p)
 		inject();
 	}
 	object[n++] = p;
-	if (!percpu_here() || list_put(list, link_up(object, n)) != SECTION_DONE)
+	if (!percpu_here() || no_lists() || list_put(list, link_up(object, n)) != SECTION_DONE)
 		give(class, object, n);
 	give_chain(list, rest);
 }

@@ -101,6 +101,7 @@ static bool open_chunks(char *p, size_t size, uint32_t group)
 	if (group)
 		__atomic_store_n(&alloc_range.grouped, true, __ATOMIC_RELAXED);
 	tools_region(p, size);
+	tools_nobodys(p, size);
 	return true;
 }
 

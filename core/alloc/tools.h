@@ -12,10 +12,14 @@
 
 #include "rseq/sanitizer.h"
 
+/* Not where this is cross-built: that header is the building machine's. */
+#if defined(__x86_64__) && defined(__has_include)
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #define TOOLS_VALGRIND 1
-#else
+#endif
+#endif
+#ifndef TOOLS_VALGRIND
 #define TOOLS_VALGRIND 0
 #endif
 
@@ -37,6 +41,16 @@ static inline void tools_region(void *p, size_t size)
 #if SANITIZER_ADDRESS
 	if (__lsan_register_root_region)
 		__lsan_register_root_region(p, size);
+#endif
+	(void)p;
+	(void)size;
+}
+
+/* Nothing there is anybody's yet. */
+static inline void tools_nobodys(void *p, size_t size)
+{
+#if TOOLS_VALGRIND
+	VALGRIND_MAKE_MEM_NOACCESS(p, size);
 #endif
 	(void)p;
 	(void)size;
