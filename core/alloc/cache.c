@@ -57,6 +57,11 @@ void cache_admin_lock(void)
 	pthread_mutex_lock(&admin);
 }
 
+bool cache_admin_try(void)
+{
+	return !pthread_mutex_trylock(&admin);
+}
+
 void cache_admin_unlock(void)
 {
 	pthread_mutex_unlock(&admin);

@@ -102,6 +102,7 @@ size_t alloc_trim(void);
 
 /* The lock of close, empty, and of all that gives memory back. */
 void cache_admin_lock(void);
+bool cache_admin_try(void);
 void cache_admin_unlock(void);
 /* What lies on any CPU goes to depots, as far as nobody keeps it. */
 void cache_empty(void);

@@ -15,6 +15,11 @@
 void (*depot_tell)(void);
 
 static struct depot depots[POOL_GROUPS][CLASSES];
+/* One for each; but the thread sanitizer knows of 64 that are held at a time (depots_lock). */
+#define LOCKS (SANITIZER_THREAD ? 8 : CLASSES)
+static struct {
+	pthread_mutex_t lock;
+} __attribute__((aligned(64))) locks[POOL_GROUPS][LOCKS];
 static bool made[POOL_GROUPS];
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
@@ -31,10 +36,12 @@ static void make_group(uint32_t group)
 	/* held for a copy of some pointers: whoever waits had better not sleep */
 	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
 	pthread_mutex_lock(&making);
+	for (unsigned i = 0; i < LOCKS && !made[group]; i++)
+		pthread_mutex_init(&locks[group][i].lock, &attr);
 	for (unsigned c = 0; c < CLASSES && !made[group]; c++) {
 		struct depot *d = &depots[group][c];
 
-		pthread_mutex_init(&d->lock, &attr);
+		d->lock = &locks[group][c % LOCKS].lock;
 		d->class = c;
 		d->group = group;
 	}
@@ -236,13 +243,13 @@ unsigned depot_get(struct depot *d, void **out, unsigned want)
 {
 	unsigned n;
 
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(d->lock);
 	inject();
 	n = take(d, out, want);
 	if (!n)
 		n = cut(d, out, want);
 	d->refills++;
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(d->lock);
 	return n;
 }
 
@@ -250,9 +257,9 @@ unsigned depot_get_old(struct depot *d, void **out, unsigned want)
 {
 	unsigned n;
 
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(d->lock);
 	n = take(d, out, want);
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(d->lock);
 	return n;
 }
 
@@ -289,7 +296,7 @@ void depot_put(struct depot *d, void *const *object, unsigned count)
 	void (*tell)(void) = __atomic_load_n(&depot_tell, __ATOMIC_RELAXED);
 	bool warm;
 
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(d->lock);
 	inject();
 	warm = depot_is_warm(d);
 	while (n < count) {
@@ -308,7 +315,7 @@ void depot_put(struct depot *d, void *const *object, unsigned count)
 	}
 	d->flushes++;
 	__atomic_store_n(&d->free, d->free + count, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(d->lock);
 	if (!warm && tell)
 		tell();
 }
@@ -327,7 +334,7 @@ static bool cool_one(struct depot *d)
 	struct run run = {0, 0};
 	struct magazine *m;
 
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(d->lock);
 	inject();
 	m = pop(&d->old);
 	for (uint64_t i = 0; m && i < m->count; i++)
@@ -335,7 +342,7 @@ static bool cool_one(struct depot *d)
 	run_end(d, &run);
 	if (m)
 		push(&d->cold, m);
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(d->lock);
 	return m;
 }
 
@@ -357,13 +364,13 @@ bool depot_tick(struct depot *d)
 
 	if (!depot_is_warm(d))
 		return false;
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(d->lock);
 	if (!d->old) {
 		__atomic_store_n(&d->old, d->recent, __ATOMIC_RELAXED);
 		__atomic_store_n(&d->recent, NULL, __ATOMIC_RELAXED);
 	}
 	more = d->old;
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(d->lock);
 	return more;
 }
 
@@ -373,8 +380,8 @@ void depots_lock(void)
 {
 	pthread_mutex_lock(&making);
 	for (unsigned g = 0; g < POOL_GROUPS; g++)
-		for (unsigned c = 0; made[g] && c < CLASSES; c++)
-			pthread_mutex_lock(&depots[g][c].lock);
+		for (unsigned i = 0; made[g] && i < LOCKS; i++)
+			pthread_mutex_lock(&locks[g][i].lock);
 	range_lock();
 	pthread_mutex_lock(&pieces.lock);
 }
@@ -384,7 +391,7 @@ void depots_unlock(void)
 	pthread_mutex_unlock(&pieces.lock);
 	range_unlock();
 	for (unsigned g = 0; g < POOL_GROUPS; g++)
-		for (unsigned c = 0; made[g] && c < CLASSES; c++)
-			pthread_mutex_unlock(&depots[g][c].lock);
+		for (unsigned i = 0; made[g] && i < LOCKS; i++)
+			pthread_mutex_unlock(&locks[g][i].lock);
 	pthread_mutex_unlock(&making);
 }

@@ -36,7 +36,7 @@ struct magazine {
 };
 
 struct depot {
-	pthread_mutex_t lock;
+	pthread_mutex_t *lock;
 	struct magazine *recent; /* put here since the last tick; only the first may be not full */
 	struct magazine *old;    /* before it */
 	struct magazine *cold;   /* parked */

@@ -54,7 +54,9 @@ uint64_t cache_trim(void)
 	bool more = false;
 	uint64_t wait = 0;
 
-	cache_admin_lock();
+	/* who trims at once takes long, and does all of this */
+	if (!cache_admin_try())
+		return STACK_TICK_NS;
 	if (each_depot(cool, &budget)) {
 		each_depot(tick, &more);
 		wait = more ? TRIM_TICK_NS : UINT64_MAX;
@@ -79,9 +81,9 @@ static bool cool_all(struct depot *d, void *arg)
 
 static bool add_returned(struct depot *d, void *sum)
 {
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(d->lock);
 	*(uint64_t *)sum += d->returned;
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(d->lock);
 	return true;
 }
 
@@ -110,12 +112,12 @@ static bool add_counts(struct depot *d, void *arg)
 {
 	struct cache_counts *out = arg;
 
-	pthread_mutex_lock(&d->lock);
+	pthread_mutex_lock(d->lock);
 	out->free += d->free * class_size(d->class);
 	out->returned += d->returned;
 	out->refills += d->refills;
 	out->flushes += d->flushes;
-	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(d->lock);
 	return true;
 }
 

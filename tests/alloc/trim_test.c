@@ -12,7 +12,7 @@
 #include "tests/harness/gather.h"
 
 #define MIB ((size_t)1 << 20)
-#define TOTAL (48 * MIB)
+#define TOTAL (16 * MIB)
 
 struct filled {
 	size_t size, n;
