@@ -56,7 +56,7 @@ uint64_t cache_trim(void)
 
 	/* who trims at once takes long, and does all of this */
 	if (!cache_admin_try())
-		return STACK_TICK_NS;
+		return TRIM_TICK_NS;
 	if (each_depot(cool, &budget)) {
 		each_depot(tick, &more);
 		wait = more ? TRIM_TICK_NS : UINT64_MAX;
