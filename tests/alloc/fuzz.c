@@ -50,7 +50,7 @@ static size_t next_at(const struct model *m, size_t i)
 
 static void write_from(struct model *m, size_t from)
 {
-	for (size_t i = from; i < m->size; i = next_at(m, i))
+	for (size_t i = from; m->p && i < m->size; i = next_at(m, i))
 		m->p[i] = byte_of(m, i);
 }
 

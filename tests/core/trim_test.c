@@ -17,6 +17,8 @@
 
 #define PAGE ((size_t)4096)
 #define MIB ((size_t)1 << 20)
+/* A sanitizer has memory of its own for each page. */
+#define SHADOWS (SANITIZER_THREAD + SANITIZER_ADDRESS)
 #define BURST (SANITIZER_THREAD ? 300 : 4000)
 
 static size_t resident(void)
@@ -87,7 +89,7 @@ TEST_TIMEOUT(memory_comes_back_by_itself, 120)
 		usleep(50000);
 	harness_log("%zu KiB for %d threads, %zu KiB kept", took >> 10, BURST, (resident() - before) >> 10);
 	EXPECT_FALSE(trim_wanted());
-	if (!SANITIZER_THREAD && !SANITIZER_ADDRESS) { /* which keep shadows */
+	if (!SHADOWS) {
 		EXPECT_GE(took, BURST * 3 * PAGE);
 		EXPECT_LT(resident(), before + 4 * MIB);
 	}
@@ -105,7 +107,7 @@ TEST_TIMEOUT(memory_comes_back_at_once, 120)
 
 		/* a page of each stack, and of descriptors 64 a page */
 		EXPECT_GE(perch_trim(), BURST * PAGE);
-		if (SANITIZER_THREAD || SANITIZER_ADDRESS)
+		if (SHADOWS)
 			continue;
 		EXPECT_GE(took, BURST * 3 * PAGE);
 		/* not even what lay on lists of CPUs is kept; the rest is the harness's */
