@@ -23,11 +23,13 @@
 #define TOOLS_VALGRIND 0
 #endif
 
+/* In a program that has a leak checker, whether this was built with it or not. */
+void __lsan_register_root_region(const void *p, size_t size) __attribute__((__weak__));
+void __lsan_unregister_root_region(const void *p, size_t size) __attribute__((__weak__));
+
 #if SANITIZER_ADDRESS
 void __asan_poison_memory_region(void const volatile *p, size_t size);
 void __asan_unpoison_memory_region(void const volatile *p, size_t size);
-void __lsan_register_root_region(const void *p, size_t size) __attribute__((__weak__));
-void __lsan_unregister_root_region(const void *p, size_t size) __attribute__((__weak__));
 #define TOOLS_POISON(p, size) __asan_poison_memory_region(p, size)
 #define TOOLS_UNPOISON(p, size) __asan_unpoison_memory_region(p, size)
 #else
@@ -38,12 +40,8 @@ void __lsan_unregister_root_region(const void *p, size_t size) __attribute__((__
 /* Addresses in which objects will lie: the leak checker looks for pointers in them. */
 static inline void tools_region(void *p, size_t size)
 {
-#if SANITIZER_ADDRESS
 	if (__lsan_register_root_region)
 		__lsan_register_root_region(p, size);
-#endif
-	(void)p;
-	(void)size;
 }
 
 /* Nothing there is anybody's yet. */
@@ -59,12 +57,8 @@ static inline void tools_nobodys(void *p, size_t size)
 /* Before they are unmapped. */
 static inline void tools_region_ends(void *p, size_t size)
 {
-#if SANITIZER_ADDRESS
 	if (__lsan_unregister_root_region)
 		__lsan_unregister_root_region(p, size);
-#endif
-	(void)p;
-	(void)size;
 }
 
 /* Handed out, and given back. */

@@ -2,7 +2,7 @@
 /* chan.c - the calls on one channel; how they go about it is said in chan.h. */
 #include "core/chan/chan.h"
 
-#include <stdlib.h>
+#include <perch/alloc.h>
 
 #include "core/sched/waitq_turn.h"
 
@@ -35,7 +35,7 @@ int perch_chan_create(perch_chan_t **channel, size_t element, size_t capacity)
 		return -EINVAL;
 	if (!layout(element, capacity, &turns_at, &bytes))
 		return -ENOMEM;
-	c = aligned_alloc(64, bytes);
+	c = perch_aligned_alloc(64, bytes);
 	if (!c)
 		return -ENOMEM;
 	*c = (perch_chan_t){
@@ -78,7 +78,7 @@ int perch_chan_destroy(perch_chan_t *c)
 	if (waiting)
 		return -EBUSY;
 	await_copies(c);
-	free(c);
+	perch_free(c);
 	return 0;
 }
 

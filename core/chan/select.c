@@ -19,7 +19,8 @@
 #include "core/chan/chan.h"
 
 #include <limits.h>
-#include <stdlib.h>
+
+#include <perch/alloc.h>
 
 #include "core/sched/waitq_turn.h"
 
@@ -279,13 +280,13 @@ static __attribute__((noinline)) int select_many(perch_select_case_t *cases, siz
 	if (n > INT_MAX)
 		return -ENOMEM;
 	/* one piece, by descending alignment */
-	s.waiters = malloc(n * (sizeof(*s.waiters) + sizeof(*s.places) + sizeof(*s.ready)));
+	s.waiters = perch_alloc(n * (sizeof(*s.waiters) + sizeof(*s.places) + sizeof(*s.ready)));
 	if (!s.waiters)
 		return -ENOMEM;
 	s.places = (struct place *)(s.waiters + n);
 	s.ready = (uint32_t *)(s.places + n);
 	r = select_in(&s, n, wait, deadline);
-	free(s.waiters);
+	perch_free(s.waiters);
 	return r;
 }
 

@@ -2,8 +2,8 @@
 /* poll.c - one wait in many queues. What has happened is read by poll() itself. */
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 
+#include <perch/alloc.h>
 #include <perch/block.h>
 #include <perch/thread.h>
 
@@ -155,7 +155,7 @@ static int poll_until(struct pollfd *fds, nfds_t n, uint64_t deadline)
 			r = r == -ETIMEDOUT ? 0 : r;
 			break;
 		}
-		if (place == on_stack && n > ON_STACK && !(place = malloc(n * sizeof(*place))))
+		if (place == on_stack && n > ON_STACK && !(place = perch_alloc(n * sizeof(*place))))
 			return -ENOMEM;
 		if (!sched_up() || !sleep_at(fds, n, place, deadline)) {
 			r = block(fds, n, deadline);
@@ -166,7 +166,7 @@ static int poll_until(struct pollfd *fds, nfds_t n, uint64_t deadline)
 			break;
 	}
 	if (place != on_stack)
-		free(place);
+		perch_free(place);
 	return r;
 }
 

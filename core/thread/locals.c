@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
+
+#include <perch/alloc.h>
 
 #include "rseq/inject.h"
 
@@ -63,7 +64,7 @@ static struct locals *with_room(struct locals **top, bool own, uint32_t i)
 		return b;
 	while (room <= i)
 		room *= 2;
-	b = realloc(b, sizeof(*b) + room * sizeof(b->slot[0]));
+	b = perch_realloc(b, sizeof(*b) + room * sizeof(b->slot[0]));
 	if (!b)
 		return NULL;
 	if (!own)
@@ -132,7 +133,7 @@ void locals_destroy(struct locals **top)
 	}
 	b = *top;
 	*top = b->below;
-	free(b);
+	perch_free(b);
 }
 
 void locals_end(struct thread *t)

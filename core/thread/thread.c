@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <perch/alloc.h>
+
 #include "core/thread/retired.h"
 #include "rseq/inject.h"
 #include "rseq/pool.h"
@@ -178,7 +180,7 @@ static void free_names(void)
 	struct thread *t = (struct thread *)thread_range;
 
 	for (size_t n = thread_range_used / sizeof(*t); n; n--, t++)
-		free(t->name);
+		perch_free(t->name);
 }
 
 void thread_stop(void)
@@ -228,25 +230,33 @@ void thread_free_name(struct thread *t)
 	pthread_mutex_lock(&names);
 	old = swap_name(t, NULL);
 	pthread_mutex_unlock(&names);
-	free(old);
+	perch_free(old);
+}
+
+static char *copy_of(const char *name)
+{
+	size_t size = strlen(name) + 1;
+	char *copy = perch_alloc(size);
+
+	return copy ? memcpy(copy, name, size) : NULL;
 }
 
 int thread_name_first(struct thread *t, const char *name)
 {
-	char *copy = strdup(name), *old;
+	char *copy = copy_of(name), *old;
 
 	if (!copy)
 		return -ENOMEM;
 	pthread_mutex_lock(&names);
 	old = swap_name(t, copy);
 	pthread_mutex_unlock(&names);
-	free(old);
+	perch_free(old);
 	return 0;
 }
 
 int thread_rename(perch_t handle, const char *name)
 {
-	char *copy = *name ? strdup(name) : NULL, *old = copy;
+	char *copy = *name ? copy_of(name) : NULL, *old = copy;
 	struct thread *t;
 	int r = -ESRCH;
 
@@ -262,12 +272,12 @@ int thread_rename(perch_t handle, const char *name)
 		if (copy && !thread_of(handle)) {
 			/* it ended in between, and may not have seen this name */
 			r = -ESRCH;
-			free(old);
+			perch_free(old);
 			old = swap_name(t, NULL);
 		}
 	}
 	pthread_mutex_unlock(&names);
-	free(old);
+	perch_free(old);
 	return r;
 }
 

@@ -101,7 +101,7 @@ struct thread {
 	};
 	struct stack *stack; /* NULL until it first runs */
 	uintptr_t joiner;
-	char *name; /* malloc'ed, NULL: none; see thread_rename() */
+	char *name; /* perch_alloc()ed, NULL: none; see thread_rename() */
 	uint32_t park;
 	uint16_t flags;
 	uint16_t generation; /* of the handle; never 0 */
