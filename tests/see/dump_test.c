@@ -675,7 +675,7 @@ TEST_TIMEOUT(beside_start_and_stop, 60)
 	for (int i = 0; i < 10; i++) {
 		ASSERT_EQ(perch_start(NULL), 0);
 		/* many that have ended and are joined by nobody: a dump takes its time */
-		for (int k = 0; k < (SANITIZER_THREAD ? 1000 : 30000); k++)
+		for (int k = 0; k < (SANITIZER_THREAD ? 400 : 30000); k++)
 			named("left behind", nothing, NULL);
 		ASSERT_EQ(perch_stop(), 0);
 	}
