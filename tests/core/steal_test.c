@@ -17,8 +17,14 @@
 #include "rseq/sanitizer.h"
 #include "tests/harness/gather.h"
 
+/* Far longer than it takes to start a runtime, which the thread sanitizer needs milliseconds for. */
+#if SANITIZER_THREAD
+#define DELAY_NS UINT64_C(400000000)
+#define DELAY "400000000"
+#else
 #define DELAY_NS UINT64_C(40000000)
 #define DELAY "40000000"
+#endif
 
 static int cpu[2]; /* one of each node */
 
