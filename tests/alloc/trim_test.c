@@ -188,6 +188,7 @@ TEST(what_is_not_in_use_for_long_goes_by_itself)
 	drop(&f, 0);
 	cache_count(&c);
 	EXPECT_LE(c.taken, before.taken);
+	free(f.p);
 	EXPECT_EQ(perch_stop(), 0);
 }
 
@@ -216,5 +217,6 @@ TEST(it_is_counted)
 	EXPECT_GT(s.alloc_flushes, 100);
 	EXPECT_GE(s.alloc_free, TOTAL);
 	EXPECT_GE(s.alloc_returned, TOTAL - MIB);
+	free(f.p);
 	EXPECT_EQ(perch_stop(), 0);
 }
