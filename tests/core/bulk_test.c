@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 
 #include "core/thread/stack.h"
 #include "rseq/sanitizer.h"
+#include "tests/core/overflow.h"
 #include "tests/harness/gather.h"
 
 #ifndef MADV_GUARD_INSTALL
@@ -101,35 +101,20 @@ TEST(guards_are_made_many_at_once)
 
 /* ---- each stack has its guard, whichever way ---- */
 
-static volatile int for_ever = 1;
-
-static __attribute__((noinline)) int overflow(volatile int *above)
-{
-	volatile int here[64];
-
-	if (!for_ever)
-		return 0;
-	here[0] = *above + 1;
-	return overflow(here) + here[0];
-}
-
 static void *overflow_at_number(void *arg)
 {
-	volatile int zero = 0;
-
 	/* it is started among others: any place in a batch */
 	if (count_up(&there) == (uintptr_t)arg)
-		overflow(&zero);
+		overflow_in_thread(NULL);
 	perch_event_wait(&go);
 	return NULL;
 }
 
 static void overflow_child(void *arg)
 {
-	struct rlimit none = {0, 0};
 	perch_t t;
 
-	setrlimit(RLIMIT_CORE, &none);
+	overflow_leaves_no_core();
 	there = 0;
 	if (perch_start(NULL) || perch_event_init(&go))
 		_exit(9);

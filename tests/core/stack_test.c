@@ -17,6 +17,7 @@
 #include <perch/perch.h>
 
 #include "rseq/sanitizer.h"
+#include "tests/core/overflow.h"
 #include "tests/harness/gather.h"
 
 #define PAGE ((size_t)4096)
@@ -235,26 +236,6 @@ struct overflow {
 	bool task; /* in a task that another worker took */
 };
 
-static volatile int for_ever = 1;
-
-static __attribute__((noinline)) int overflow(volatile int *above)
-{
-	volatile int here[64];
-
-	if (!for_ever)
-		return 0;
-	here[0] = *above + 1;
-	return overflow(here) + here[0];
-}
-
-static void *overflow_in_thread(void *arg)
-{
-	volatile int zero = 0;
-
-	overflow(&zero);
-	return arg;
-}
-
 static void overflow_in_task(void *arg)
 {
 	overflow_in_thread(arg);
@@ -263,9 +244,8 @@ static void overflow_in_task(void *arg)
 static void overflow_child(void *arg)
 {
 	struct overflow *o = arg;
-	struct rlimit none = {0, 0};
 
-	setrlimit(RLIMIT_CORE, &none);
+	overflow_leaves_no_core();
 	if (perch_start(NULL))
 		_exit(9);
 	if (o->task) {
@@ -322,9 +302,7 @@ static void *fault(void *arg)
 
 static void fault_child(void *arg)
 {
-	struct rlimit none = {0, 0};
-
-	setrlimit(RLIMIT_CORE, &none);
+	overflow_leaves_no_core();
 	if (arg)
 		signal(SIGSEGV, on_segv);
 	else

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 
 #include "core/thread/trim.h"
 #include "rseq/sanitizer.h"
+#include "tests/core/overflow.h"
 #include "tests/harness/gather.h"
 
 #define PAGE ((size_t)4096)
@@ -205,33 +205,12 @@ TEST_TIMEOUT(those_beside_live_on, 120)
 
 /* ---- guards ---- */
 
-static volatile int for_ever = 1;
-
-static __attribute__((noinline)) int overflow(volatile int *above)
-{
-	volatile int here[64];
-
-	if (!for_ever)
-		return 0;
-	here[0] = *above + 1;
-	return overflow(here) + here[0];
-}
-
-static void *overflow_in_thread(void *arg)
-{
-	volatile int zero = 0;
-
-	overflow(&zero);
-	return arg;
-}
-
 static void overflow_child(void *arg)
 {
-	struct rlimit none = {0, 0};
 	perch_t *handle = malloc(BURST * sizeof(*handle)), t;
 
 	(void)arg;
-	setrlimit(RLIMIT_CORE, &none);
+	overflow_leaves_no_core();
 	if (perch_start(NULL))
 		_exit(9);
 	burst(handle, NULL);
