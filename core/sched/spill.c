@@ -12,13 +12,15 @@
  * lock. `length` is read without it: a spill ends with a full fence, as rule D
  * of idle.h wants.
  *
- * Where several nodes have memory, a queue and its chunks lie on its node; chunks
- * are then kept for the next time, since malloc() would mix the nodes' memory.
+ * Where several nodes have memory, a queue lies on its node, and so do its chunks, which
+ * perch_alloc() makes of the memory of the CPU that spills. (malloc() mixes the nodes'
+ * memory; and a worker's arena, once it is empty, goes back to the kernel, so that each
+ * burst of threads would fault its chunks in again.)
  */
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 
+#include <perch/alloc.h>
 #include <perch/task.h>
 
 #include "core/sched/idle.h"
@@ -28,6 +30,7 @@
 #include "rseq/pool.h"
 
 #define CHUNK (RING_CAPACITY / 2)
+#define SMALL_CHUNK 64
 /* Taken at once: one to run, the others into the ring. */
 #define TAKE 64
 #define NODES POOL_GROUPS
@@ -41,14 +44,10 @@ struct chunk {
 	uintptr_t item[];
 };
 
-enum { SMALL, LARGE, SIZES };
-static const unsigned room[SIZES] = {64, CHUNK};
-
 static struct queue {
 	pthread_mutex_t lock;
 	struct chunk *head, *tail;
 	uint64_t length;
-	struct chunk *kept[SIZES]; /* where several nodes have memory: empty ones */
 } __attribute__((aligned(64))) * queue[NODES];
 
 int spill_start(unsigned highest_node)
@@ -67,12 +66,12 @@ int spill_start(unsigned highest_node)
 
 void spill_stop(void)
 {
-	for (unsigned i = 0; i < nodes && !group_several; i++)
+	for (unsigned i = 0; i < nodes; i++)
 		while (queue[i]->head) {
 			struct chunk *c = queue[i]->head;
 
 			queue[i]->head = c->next;
-			free(c);
+			perch_free(c);
 		}
 	nodes = 0;
 }
@@ -105,50 +104,22 @@ static void append(struct queue *q, struct chunk *c)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* For a group's queue. */
-static struct chunk *chunk_new(unsigned group, unsigned size)
+/* For the queue of the node that this runs on. */
+static struct chunk *chunk_new(unsigned room)
 {
-	size_t bytes = sizeof(struct chunk) + room[size] * sizeof(uintptr_t);
-	struct queue *q = queue[group];
-	struct chunk *c = NULL;
+	struct chunk *c = perch_alloc(sizeof(*c) + room * sizeof(c->item[0]));
 
-	if (!group_several) {
-		c = malloc(bytes);
-	} else {
-		pthread_mutex_lock(&q->lock);
-		c = q->kept[size];
-		if (c)
-			q->kept[size] = c->next;
-		pthread_mutex_unlock(&q->lock);
-		if (!c)
-			c = group_alloc(group, bytes);
-	}
 	if (c) {
 		c->first = c->end = 0;
-		c->room = room[size];
+		c->room = room;
 	}
 	return c;
-}
-
-static void chunk_free(unsigned group, struct chunk *c)
-{
-	struct queue *q = queue[group];
-	unsigned size = c && c->room == room[SMALL] ? SMALL : LARGE;
-
-	if (!c || !group_several) {
-		free(c);
-		return;
-	}
-	pthread_mutex_lock(&q->lock);
-	c->next = q->kept[size];
-	q->kept[size] = c;
-	pthread_mutex_unlock(&q->lock);
 }
 
 bool spill_ring(struct worker *w)
 {
 	unsigned here = node_here();
-	struct chunk *c = chunk_new(here, LARGE);
+	struct chunk *c = chunk_new(CHUNK);
 	struct percpu *a = percpu_here();
 
 	if (!c)
@@ -162,7 +133,7 @@ bool spill_ring(struct worker *w)
 		c->end += n;
 	}
 	if (!c->end) {
-		chunk_free(here, c); /* others have robbed us meanwhile: there is room */
+		perch_free(c); /* others have robbed us meanwhile: there is room */
 		return true;
 	}
 	if (w)
@@ -176,7 +147,7 @@ bool spill_fair(struct worker *w)
 {
 	struct percpu *a = percpu_here();
 	unsigned here = node_here(), n = a ? ring_fair_length(a) / 2 : 0;
-	struct chunk *c = n ? chunk_new(here, SMALL) : NULL;
+	struct chunk *c = n ? chunk_new(SMALL_CHUNK) : NULL;
 
 	if (!c)
 		return false;
@@ -185,7 +156,7 @@ bool spill_fair(struct worker *w)
 	while (c->end < n && ring_fair_pop(&c->item[c->end]) == RING_DONE)
 		c->end++;
 	if (!c->end) {
-		chunk_free(here, c);
+		perch_free(c);
 		return false;
 	}
 	stat_add(&w->stats.spilled, c->end);
@@ -208,7 +179,7 @@ bool spill_item(uintptr_t item)
 	}
 	pthread_mutex_unlock(&q->lock);
 	if (!done) {
-		c = chunk_new(here, SMALL);
+		c = chunk_new(SMALL_CHUNK);
 		if (!c)
 			return false;
 		c->item[c->end++] = item;
@@ -240,7 +211,7 @@ static unsigned take(unsigned group, uintptr_t *item)
 		}
 	}
 	pthread_mutex_unlock(&q->lock);
-	chunk_free(group, empty);
+	perch_free(empty);
 	return n;
 }
 
