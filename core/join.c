@@ -20,6 +20,46 @@
 #include "core/thread/locals.h"
 #include "core/thread/stack.h"
 
+/* It has ended, and is the caller's to free. */
+static inline int take_result(struct thread *t, void **result)
+{
+	int r = 0;
+
+	if (t->flags & THREAD_NEVER_RAN)
+		r = -ENOMEM;
+	else if (result)
+		*result = t->arg;
+	thread_free(t, worker_kept(worker_self()));
+	return r;
+}
+
+static __attribute__((noinline)) int join_waiting(struct thread *t, const struct thread *self, void **result)
+{
+	int jump = 0;
+
+	/* when it is no longer us, it is TAKEN, for us */
+	while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
+		jump = park(PARK_JOIN, t);
+	return switch_return_as_told(jump, take_result(t, result));
+}
+
+/* Whatever has become of it. */
+static __attribute__((noinline)) int join(struct thread *self, struct thread *t, void **result)
+{
+	uintptr_t joiner = 0;
+
+	if (t == self)
+		return -EDEADLK;
+	if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
+		return join_waiting(t, self, result);
+	/* of two that find it ended, one frees it */
+	if (joiner == JOIN_ENDED &&
+	    __atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return take_result(t, result);
+	return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
+}
+
 #if defined(__GNUC__) && !defined(__clang__) && FIBRE_REUSE
 #define JOIN_INLINE 1
 /* Where a thread that its joiner runs goes when it ends. */
@@ -39,10 +79,10 @@ static bool fits_here(const struct thread *self, const struct thread *t)
 
 /*
  * t has just been taken off this CPU's ring, never started: run it as a plain call on
- * the stack s, which is what this runs on, with `self` switched out. perch_exit() in it
- * comes back through resume.
+ * the stack s, which is what this runs on, with `self` switched out, and free it. 0.
+ * perch_exit() in it comes back through resume.
  */
-static __attribute__((noinline)) void *run_inline(struct thread *self, struct thread *t, struct stack *s)
+static __attribute__((noinline)) int run_inline(struct thread *self, struct thread *t, struct stack *s, void **result)
 {
 	struct worker *w = worker_self();
 	struct inline_call call;
@@ -77,26 +117,30 @@ static __attribute__((noinline)) void *run_inline(struct thread *self, struct th
 	w = worker_self();
 	w->current = self;
 	stat_add(&w->stats.finished, 1);
-	return call.result;
+	if (result)
+		*result = call.result;
+	thread_free(t, &w->kept);
+	return 0;
 }
 
 struct beside {
 	struct thread *self, *t;
 	struct stack *stack;
+	void **result;
 };
 
 static void *beside_main(void *arg)
 {
 	const struct beside *b = arg;
 
-	return run_inline(b->self, b->t, b->stack);
+	run_inline(b->self, b->t, b->stack, b->result);
+	return NULL;
 }
 
 /* The same as a call on another stack. */
-static __attribute__((noinline)) void *run_beside(struct thread *self, struct thread *t, struct stack *s)
+static void run_beside(struct thread *self, struct thread *t, struct stack *s, void **result)
 {
-	struct beside b = {self, t, s};
-	void *result;
+	struct beside b = {self, t, s, result};
 
 	s->fn = t->fn;
 	s->thread = t;
@@ -105,109 +149,81 @@ static __attribute__((noinline)) void *run_beside(struct thread *self, struct th
 	__atomic_store_n(&self->since, worker_self()->now_ms, __ATOMIC_RELAXED);
 	__atomic_store_n(&self->reason, (uint8_t)PARK_JOIN, __ATOMIC_RELAXED);
 	perch_stack_limit = stack_limit(s, s->class);
-	result = perch_switch_call(beside_main, &b, stack_top(s), &self->sp);
+	perch_switch_call(beside_main, &b, stack_top(s), &self->sp);
 	perch_stack_limit = stack_limit(self->stack, self->stack_class);
 	end_wait(self);
-	stack_put(s);
-	return result;
 }
 
 /* One for run_beside(); NULL: there is none, or it is not for this joiner. */
 static struct stack *stack_beside(const struct thread *self, const struct thread *t)
 {
 	unsigned class = t->stack_class + 2 < STACK_CLASSES ? t->stack_class + 2u : STACK_CLASSES - 1;
+	struct worker *w = worker_self();
+	struct stack *s = w->beside;
 
-	return self->flags & THREAD_PINNED ? NULL : stack_get(class);
+	if (__builtin_expect(self->flags & THREAD_PINNED, 0))
+		return NULL;
+	if (__builtin_expect(!s || s->class != class, 0))
+		return stack_get(class);
+	w->beside = NULL;
+	return s;
 }
 
-/* t is on this CPU's ring, perhaps on top. False: it was not run. 0 or -EINVAL in *r. */
-static inline bool run_joined(struct thread *self, struct thread *t, void **result, int *r)
+/* The worker keeps one for the next such join, until it sleeps. */
+static void put_beside(struct stack *s)
 {
-	struct stack *s = NULL;
-	uintptr_t joiner = 0;
-	bool fits = fits_here(self, t);
-	void *value;
+	struct worker *w = worker_self();
 
-	if (section_pop_if((uintptr_t)t) != SECTION_DONE)
-		return false;
-	if (!fits && !(s = stack_beside(self, t))) {
+	if (__builtin_expect(w->beside || stack_scarce() || s->home != w->kept.home, 0)) {
+		stack_put(s);
+		return;
+	}
+	s->thread = NULL;
+	w->beside = s;
+}
+
+/* t has just been taken off this CPU's ring, and does not fit on the joiner's stack. */
+static __attribute__((noinline)) int run_elsewhere(struct thread *self, struct thread *t, void **result)
+{
+	struct stack *s = stack_beside(self, t);
+
+	if (!s) {
+		/* back to where it was: now it is waited for */
 		sched_ready(t);
-		return false;
+		return join(self, t, result);
 	}
-	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_HERE, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-		if (s)
-			stack_put(s);
-		sched_ready(t); /* detached meanwhile, or somebody waits for it */
-		*r = -EINVAL;
-		return true;
-	}
-	value = fits ? run_inline(self, t, self->stack) : run_beside(self, t, s);
-	if (result)
-		*result = value;
-	thread_free(t);
-	*r = 0;
-	return true;
+	__atomic_store_n(&t->joiner, JOIN_HERE, __ATOMIC_RELAXED);
+	run_beside(self, t, s, result);
+	put_beside(s);
+	return 0;
 }
 #else
 #define JOIN_INLINE 0
 #endif
 
-/* It has ended, and is the caller's to free. */
-static inline int take_result(struct thread *t, void **result)
-{
-	int r = 0;
-
-	if (t->flags & THREAD_NEVER_RAN)
-		r = -ENOMEM;
-	else if (result)
-		*result = t->arg;
-	thread_free(t);
-	return r;
-}
-
-static __attribute__((noinline)) int join_waiting(struct thread *t, const struct thread *self, void **result)
-{
-	int jump = 0;
-
-	/* when it is no longer us, it is TAKEN, for us */
-	while (__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) == (uintptr_t)self)
-		jump = park(PARK_JOIN, t);
-	return switch_return_as_told(jump, take_result(t, result));
-}
-
 int perch_join(perch_t handle, void **result)
 {
-	struct thread *t, *self;
-	uintptr_t joiner;
-	int r = 0;
+	struct thread *t;
 
 	if (__builtin_expect(!sched_up(), 0))
 		return sched_check();
 	t = thread_of(handle);
 	if (!t)
 		return -ESRCH;
-	(void)r;
-	joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE);
-	if (joiner != JOIN_ENDED) {
-		self = sched_self();
-		if (t == self)
-			return -EDEADLK;
-		if (joiner)
-			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;
 #if JOIN_INLINE
-		if (!t->stack && self->stack && run_joined(self, t, result, &r))
-			return r;
-#endif
-		if (__atomic_compare_exchange_n(&t->joiner, &joiner, (uintptr_t)self, false, __ATOMIC_ACQ_REL,
-						__ATOMIC_ACQUIRE))
-			return join_waiting(t, self, result);
-		if (joiner != JOIN_ENDED)
-			return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL; /* joined or detached meanwhile */
+	struct worker *w = worker_self();
+
+	/* No call returns here, so that nothing is saved. The two steps on `joiner` need not be
+	 * one: that nobody else joins or detaches it in between is said in perch/thread.h. */
+	if (w && w->current->stack && !t->stack && !__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) &&
+	    section_pop_if((uintptr_t)t) == SECTION_DONE) {
+		if (__builtin_expect(!fits_here(w->current, t), 0))
+			return run_elsewhere(w->current, t, result);
+		__atomic_store_n(&t->joiner, JOIN_HERE, __ATOMIC_RELAXED);
+		return run_inline(w->current, t, w->current->stack, result);
 	}
-	/* of two that find it ended, one frees it */
-	if (!__atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return -ESRCH;
-	return take_result(t, result);
+#endif
+	return join(sched_self(), t, result);
 }
 
 int perch_detach(perch_t handle)
@@ -224,7 +240,7 @@ int perch_detach(perch_t handle)
 		return 0;
 	if (joiner == JOIN_ENDED &&
 	    __atomic_compare_exchange_n(&t->joiner, &joiner, JOIN_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		thread_free(t);
+		thread_free(t, worker_kept(worker_self()));
 		return 0;
 	}
 	return joiner == JOIN_TAKEN ? -ESRCH : -EINVAL;

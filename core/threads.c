@@ -137,41 +137,73 @@ static __attribute__((noinline)) void spawned_outside(void)
 	counter_add(COUNTER_SPAWNED, 1);
 }
 
-/* Make it known to the scheduler, or undo everything. p: whom it is left for, or NULL. */
-static inline __attribute__((always_inline)) int launch(struct thread *t, perch_t *handle, struct processor *p)
+/* What the section could not push, for whatever reason. */
+static __attribute__((noinline)) int leave_ready(struct thread *t)
 {
-	perch_t h = thread_handle(t);
-	struct worker *w;
+	sched_ready(t); /* which tries again, and otherwise makes room */
+	return 0;
+}
+
+/*
+ * The short way to create, for a worker that keeps a descriptor: no call on it, so that
+ * it saves no registers. NULL: not now.
+ */
+static inline __attribute__((always_inline)) struct thread *quick_new(struct worker *w, void *(*fn)(void *), void *arg)
+{
+	struct thread *t;
 
 	/* once stacks are scarce, the creator is told, not the joiner */
-	if (__builtin_expect(stack_scarce(), 0)) {
+	if (__builtin_expect(!w || !sched_up() || !fn || stack_scarce() || sched.shuffle, 0))
+		return NULL;
+	t = thread_new_kept(&w->kept);
+	if (__builtin_expect(!t, 0))
+		return NULL;
+	t->fn = fn;
+	t->arg = arg;
+	t->stack_class = (uint8_t)sched.default_class;
+	stat_add(&w->stats.spawned, 1);
+	return t;
+}
+
+static inline __attribute__((always_inline)) int quick_push(struct thread *t)
+{
+	return __builtin_expect(section_push((uintptr_t)t) == SECTION_DONE, 1) ? 0 : leave_ready(t);
+}
+
+/* Make it known to the scheduler, or undo everything. p: whom it is left for, or NULL. */
+static int launch(struct thread *t, perch_t *handle, struct processor *p)
+{
+	perch_t h = thread_handle(t);
+	struct worker *w = worker_self();
+
+	if (stack_scarce()) {
 		t->stack = stack_get(t->stack_class);
 		if (!t->stack) {
-			thread_free(t);
+			thread_free(t, worker_kept(w));
 			return -ENOMEM;
 		}
 	}
-	w = worker_self();
-	if (__builtin_expect(w != NULL, 1))
+	if (w)
 		stat_add(&w->stats.spawned, 1);
 	else
 		spawned_outside();
 	/* it may have ended, and its descriptor be another's, when this returns */
 	if (handle)
 		*handle = h;
-	if (__builtin_expect(p != NULL, 0))
+	if (p)
 		aim_at(p, t);
-	else if (__builtin_expect(sched.shuffle || section_push((uintptr_t)t) != SECTION_DONE, 0))
-		sched_ready(t); /* which tries again, and otherwise makes room */
+	else
+		sched_ready(t);
 	return 0;
 }
 
-int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), void *arg)
+static __attribute__((noinline)) int create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), void *arg)
 {
+	struct thread_cache *kept = worker_kept(worker_self());
 	struct processor *p = NULL;
 	struct thread *t;
 
-	if (__builtin_expect(!sched_up(), 0))
+	if (!sched_up())
 		return sched_check();
 	if (!fn || (a && attr_check(a)) || (!handle && !(a && a->detached)))
 		return -EINVAL;
@@ -180,7 +212,7 @@ int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), vo
 		if (!p)
 			return -EINVAL;
 	}
-	t = thread_new();
+	t = thread_new(kept);
 	if (!t)
 		return -ENOMEM;
 	t->fn = fn;
@@ -189,7 +221,7 @@ int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), vo
 	if (a) {
 		if (a->name[0]) {
 			if (thread_name_first(t, a->name)) {
-				thread_free(t);
+				thread_free(t, kept);
 				return -ENOMEM;
 			}
 		}
@@ -201,15 +233,25 @@ int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), vo
 	return launch(t, handle, p);
 }
 
-int perch_go(void (*fn)(void *), void *arg)
+int perch_create(perch_t *handle, const perch_attr_t *a, void *(*fn)(void *), void *arg)
+{
+	struct thread *t = a || !handle ? NULL : quick_new(worker_self(), fn, arg);
+
+	if (__builtin_expect(!t, 0))
+		return create(handle, a, fn, arg);
+	*handle = thread_handle(t);
+	return quick_push(t);
+}
+
+static __attribute__((noinline)) int go(void (*fn)(void *), void *arg)
 {
 	struct thread *t;
 
-	if (__builtin_expect(!sched_up(), 0))
+	if (!sched_up())
 		return sched_check();
 	if (!fn)
 		return -EINVAL;
-	t = thread_new();
+	t = thread_new(worker_kept(worker_self()));
 	if (!t)
 		return -ENOMEM;
 	t->fn = (void *(*)(void *))(uintptr_t)fn;
@@ -218,6 +260,17 @@ int perch_go(void (*fn)(void *), void *arg)
 	t->joiner = JOIN_DETACHED;
 	thread_set_flag(t, THREAD_PLAIN);
 	return launch(t, NULL, NULL);
+}
+
+int perch_go(void (*fn)(void *), void *arg)
+{
+	struct thread *t = quick_new(worker_self(), (void *(*)(void *))(uintptr_t)fn, arg);
+
+	if (__builtin_expect(!t, 0))
+		return go(fn, arg);
+	t->joiner = JOIN_DETACHED;
+	thread_set_flag(t, THREAD_PLAIN);
+	return quick_push(t);
 }
 
 perch_t perch_self(void)

@@ -33,7 +33,7 @@ static void *carry(void *arg)
 
 struct thread *carrier_new(perch_task_t *task, unsigned stack_class)
 {
-	struct thread *t = thread_new();
+	struct thread *t = thread_new(worker_kept(worker_self()));
 
 	if (!t) {
 		carrier_refuse(task);

@@ -340,6 +340,7 @@ struct thread *handoff_return(struct worker *w, bool *searching)
 			__atomic_store_n(&w->wake, 0, __ATOMIC_SEQ_CST);
 			no_longer_lost(w, DUTY_SPARE);
 			put_by(w);
+			worker_give_back(w);
 			break;
 		default:
 			if (worker_has_pinned(w) && leave_spares(w)) {

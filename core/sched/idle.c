@@ -491,6 +491,7 @@ bool idle_sleep(struct worker *w, bool searching)
 	 * dismissed us, and does not look for what was seen here. */
 	if (stay)
 		pass_on(w->home->domain);
+	worker_give_back(w);
 	since = clock_ns();
 	stat_add(&w->stats.sleeps, 1);
 	idle_tell();

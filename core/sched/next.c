@@ -166,7 +166,7 @@ struct thread *next_admit_new(uintptr_t item)
 		return t;
 	if (t->flags & THREAD_CARRIER) {
 		carrier_refuse(t->arg);
-		thread_free(t);
+		thread_free(t, &worker_self()->kept);
 	} else {
 		thread_set_flag(t, THREAD_NEVER_RAN);
 		sched_finish(t);

@@ -58,7 +58,7 @@ void sched_finish(struct thread *t)
 	uintptr_t joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE); /* a detach comes before the free below */
 
 	if (t->flags & THREAD_CARRIER) {
-		thread_free(t);
+		thread_free(t, &worker_self()->kept);
 		return;
 	}
 	/* one that waits already has it: nobody who comes now may take it from him */
@@ -73,7 +73,7 @@ void sched_finish(struct thread *t)
 			thread_read_name(t, name, true);
 			fprintf(stderr, "perch: detached thread %s never ran: no stack to be had\n", name);
 		}
-		thread_free(t);
+		thread_free(t, &worker_self()->kept);
 	} else if (joiner > JOIN_LAST) {
 		unpark((struct thread *)joiner);
 	}

@@ -17,6 +17,7 @@
 #include "core/sched/sched.h"
 #include "core/sched/task.h"
 #include "core/thread/fibre.h"
+#include "core/thread/stack.h"
 
 #define SIGNAL_STACK ((size_t)64 << 10)
 #define SPIN_NS 50000
@@ -44,6 +45,14 @@ void worker_short_slice(void)
 	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
+void worker_give_back(struct worker *w)
+{
+	thread_cache_empty(&w->kept);
+	if (w->beside)
+		stack_put(w->beside);
+	w->beside = NULL;
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -61,6 +70,7 @@ static void *worker_main(void *arg)
 	fibre_worker(w);
 	urcu_qsbr_register_thread();
 	sched_loop(w);
+	worker_give_back(w);
 	urcu_qsbr_unregister_thread();
 	signal_stack = (stack_t){.ss_flags = SS_DISABLE};
 	sigaltstack(&signal_stack, NULL);
@@ -81,6 +91,7 @@ void worker_clear(struct worker *w, struct processor *home, uint32_t index, uint
 	w->current = &w->base;
 	w->base.generation = 1;
 	w->home = home;
+	w->kept.home = group_several ? (uint8_t)(group_of_node(home->node) + 1) : 0;
 	w->index = index;
 	w->duty = duty_word(DUTY_HOLDS, seat);
 	w->rounds = SCHED_FAIR_ROUND;

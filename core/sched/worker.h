@@ -71,6 +71,8 @@ enum { WAKE_NO = 0, WAKE_CHOSEN, WAKE_SPARE, WAKE_BY_IO };
 
 struct worker {
 	struct thread *current; /* whose code it runs; &base while it schedules */
+	struct thread_cache kept;
+	struct stack *beside;   /* free; for a join on another stack (core/join.c) */
 	struct thread base;     /* its pthread's own stack */
 	struct processor *home; /* the processor whose CPU it is pinned to */
 	uint32_t rounds;        /* scheduling rounds left until a slow one; never 0 between */
@@ -135,6 +137,12 @@ static inline struct worker *worker_self(void)
 	return w;
 }
 
+/* What it keeps; of another pthread nothing. */
+static inline struct thread_cache *worker_kept(struct worker *w)
+{
+	return w ? &w->kept : NULL;
+}
+
 static inline enum worker_duty worker_duty(const struct worker *w)
 {
 	return (enum worker_duty)(__atomic_load_n(&w->duty, __ATOMIC_SEQ_CST) & DUTY_KIND);
@@ -176,6 +184,8 @@ void worker_clear(struct worker *w, struct processor *home, uint32_t index, uint
 int worker_start(struct worker *w);
 void worker_join(struct worker *w);
 
+/* What it keeps for itself goes where any worker finds it: before it sleeps, and ends. */
+void worker_give_back(struct worker *w);
 /* For others: what it runs, at some moment. */
 const struct thread *worker_current(const struct worker *w);
 /* The calling pthread's slice becomes shorter than others', where the kernel can. */

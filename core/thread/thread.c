@@ -115,12 +115,23 @@ static struct pool *thread_home(struct pool_node *object, uint32_t *group)
 	return &thread_pool;
 }
 
-void thread_put_home(struct thread *t)
+void thread_put(struct thread *t)
 {
-	if (pool_group_is_here(t->home - 1u))
+	if (!t->home || pool_group_is_here(t->home - 1u))
 		pool_put(&thread_pool, t);
 	else
 		pool_put_far(&far, t);
+}
+
+void thread_cache_empty(struct thread_cache *c)
+{
+	while (c->first) {
+		struct thread *t = (struct thread *)c->first;
+
+		c->first = (struct pool_node *)c->first->node.next;
+		thread_put(t);
+	}
+	c->count = 0;
 }
 
 void thread_collect(struct section_node *list[LIST_POOLS], uint32_t group)

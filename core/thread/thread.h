@@ -133,14 +133,25 @@ void thread_collect(struct section_node *list[LIST_POOLS], uint32_t group);
 	48 /* of a user address, on x86-64 and aarch64, as Linux maps without being asked for more                     \
 	    */
 
-/* A descriptor with every field but sp and arg set to its resting value; NULL
- * when there is no memory. */
-static inline struct thread *thread_new(void)
-{
-	struct thread *t = pool_get(&thread_pool);
+/*
+ * Free descriptors that a worker keeps for itself, so that threads which come and go one
+ * after the other take no section. Only that worker touches them. It gives them back
+ * before it sleeps, so that their memory can retire.
+ */
+struct thread_cache {
+	struct pool_node *first;
+	uint32_t count;
+	uint8_t home; /* as thread.home is of those it keeps */
+};
 
-	if (__builtin_expect(!t, 0))
-		return NULL;
+#define THREAD_CACHE_MOST 64u
+
+/* All to where any worker finds them. */
+void thread_cache_empty(struct thread_cache *c);
+
+/* Every field but sp and arg gets its resting value. */
+static inline struct thread *thread_made(struct thread *t)
+{
 	t->next = NULL;
 	t->stack = NULL;
 	t->joiner = 0;
@@ -149,6 +160,32 @@ static inline struct thread *thread_new(void)
 	t->reason = PARK_NONE;
 	if (!t->generation)
 		t->generation = 1;
+	return t;
+}
+
+/* One that its worker keeps, or NULL. */
+static inline struct thread *thread_new_kept(struct thread_cache *c)
+{
+	struct pool_node *node = c->first;
+
+	if (__builtin_expect(!node, 0))
+		return NULL;
+	c->first = (struct pool_node *)node->node.next;
+	c->count--;
+	return thread_made((struct thread *)node);
+}
+
+/* A descriptor, from this worker's (NULL: no worker) or the pool; NULL when there is no memory. */
+static inline struct thread *thread_new(struct thread_cache *c)
+{
+	struct thread *t = c ? thread_new_kept(c) : NULL;
+
+	if (!t) {
+		t = pool_get(&thread_pool);
+		if (__builtin_expect(!t, 0))
+			return NULL;
+		thread_made(t);
+	}
 	return t;
 }
 
@@ -189,11 +226,11 @@ void thread_free_name(struct thread *t);
 void thread_names_lock(void);
 void thread_names_unlock(void);
 
-/* One of a group's: to this CPU's list, or home. */
-void thread_put_home(struct thread *t);
+/* To this CPU's list; or home, when it is another group's. */
+void thread_put(struct thread *t);
 
-/* Give it back; its handle is void from now on. */
-static inline void thread_free(struct thread *t)
+/* Give it back, to this worker (NULL: no worker) or the pool; its handle is void from now on. */
+static inline void thread_free(struct thread *t, struct thread_cache *c)
 {
 	uint16_t next = (uint16_t)(t->generation + 1);
 
@@ -201,10 +238,15 @@ static inline void thread_free(struct thread *t)
 		thread_free_name(t);
 	__atomic_store_n(&t->flags, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->generation, next ? next : 1, __ATOMIC_RELAXED);
-	if (__builtin_expect(t->home, 0))
-		thread_put_home(t);
-	else
-		pool_put(&thread_pool, t);
+	if (c && c->count < THREAD_CACHE_MOST && t->home == c->home) {
+		struct pool_node *node = (struct pool_node *)t;
+
+		node->node.next = (struct section_node *)c->first;
+		c->first = node;
+		c->count++;
+	} else {
+		thread_put(t);
+	}
 }
 
 static inline perch_t thread_handle(const struct thread *t)

@@ -145,14 +145,14 @@ static void call(void *arg)
 /* With its stack, so that it cannot fail later, unheard by us. */
 static struct thread *call_thread(struct object *o)
 {
-	struct thread *t = thread_new();
+	struct thread *t = thread_new(worker_kept(worker_self()));
 
 	if (!t)
 		return NULL;
 	t->stack_class = (uint8_t)sched.default_class;
 	t->stack = stack_get(t->stack_class);
 	if (!t->stack) {
-		thread_free(t);
+		thread_free(t, worker_kept(worker_self()));
 		return NULL;
 	}
 	t->stack->at_end = call_ends;

@@ -95,6 +95,10 @@ int perch_go(void (*fn)(void *), void *arg);
  * is detached, or another is joining it); -EDEADLK (it is the caller);
  * -ENOMEM (the thread never ran: there was no stack to be had when its turn
  * came; it is freed all the same).
+ *
+ * A thread is joined, or detached, once. A second call that comes later is told so by the
+ * errors above. Two that come at the same moment, before the thread has started, are a
+ * fault of the program: one of the two may then wait for ever.
  */
 int perch_join(perch_t t, void **result);
 
