@@ -206,7 +206,8 @@ TEST(it_is_counted)
 	EXPECT_EQ(s.alloc_large, 1);
 	EXPECT_GE(s.alloc_large_bytes, MIB);
 	EXPECT_GT(s.alloc_refills, 100);
-	EXPECT_EQ(s.alloc_flushes, 0);
+	/* none, but for what was left of a refill when this pthread was moved to another CPU */
+	EXPECT_LT(s.alloc_flushes, 10);
 	EXPECT_LT(s.alloc_free, MIB);
 	drop(&f, 0);
 	perch_free(large);

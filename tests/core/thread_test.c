@@ -386,8 +386,16 @@ TEST_IN(self_is_the_handle)
 
 struct joiners {
 	perch_t target;
-	uint32_t joined, refused, other;
+	uint32_t begun, joined, refused, other;
 };
+
+static void *begun_until_released(void *arg)
+{
+	struct joiners *j = arg;
+
+	__atomic_store_n(&j->begun, 1, __ATOMIC_RELEASE);
+	return until_released(NULL);
+}
 
 static void *join_it(void *arg)
 {
@@ -405,7 +413,10 @@ TEST_IN(of_several_joiners_one_gets_it)
 		perch_t t[4];
 
 		__atomic_store_n(&released, i % 2, __ATOMIC_RELEASE);
-		ASSERT_EQ(perch_create(&j.target, NULL, until_released, NULL), 0);
+		ASSERT_EQ(perch_create(&j.target, NULL, begun_until_released, &j), 0);
+		/* two at once before it has started are a fault of the program */
+		while (!__atomic_load_n(&j.begun, __ATOMIC_ACQUIRE))
+			perch_yield();
 		for (int k = 0; k < 4; k++)
 			ASSERT_EQ(perch_create(&t[k], NULL, join_it, &j), 0);
 		if (i % 3 == 0)
