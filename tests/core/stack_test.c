@@ -169,7 +169,7 @@ TEST(deep_stacks_are_trimmed_after_a_while)
 	for (int i = 0; i < N; i++)
 		ASSERT_EQ(perch_join(t[i], NULL), 0);
 	/* the runtime sleeps meanwhile; what CPUs keep, 32 each, stays as it is */
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < (sanitized() ? 30 : 300); i++) {
 		after = resident();
 		if (after - before < (size_t)perch_procs() * 32 * (910 << 10) + (4u << 20))
 			break;
@@ -205,7 +205,7 @@ static void *bursts(void *arg)
 {
 	perch_t t[256];
 
-	for (int round = 0; round < 40; round++) {
+	for (int round = 0; round < (sanitized() ? 5 : 40); round++) {
 		for (int i = 0; i < 256; i++)
 			t[i] = spawn(0, NULL, yield_once, NULL);
 		for (int i = 0; i < 256; i++)

@@ -310,13 +310,14 @@ PERCH_TASK1(long, descend, long, n)
 
 TEST_IN(deeper_than_the_stack)
 {
+	long depth = SANITIZER_THREAD ? 5000 : 20000;
 	struct perch_stats s;
 
-	EXPECT_EQ(descend(20000), 20000);
+	EXPECT_EQ(descend(depth), depth);
 	ASSERT_EQ(perch_stats_get(&s), 0);
-	/* 20,000 frames of 200 bytes and more, on stacks that begin with 64 KiB */
+	/* so many frames of 200 bytes and more, on stacks that begin with 64 KiB */
 	EXPECT_GE(s.carried, 3);
-	EXPECT_GT(s.stack_bytes, 20000 * 200);
+	EXPECT_GT(s.stack_bytes, (size_t)depth * 200);
 }
 
 /* ---- tasks that wait ---- */
@@ -405,9 +406,10 @@ static void make_and_join(void *arg)
 
 TEST_IN(tasks_create_and_join_threads)
 {
+	unsigned rounds = SANITIZER_THREAD ? 40 : 200;
 	uint32_t n = 0;
 
-	for (int i = 0; i < 200; i++) {
+	for (unsigned i = 0; i < rounds; i++) {
 		perch_call_t c[5];
 
 		for (int k = 0; k < 5; k++)
@@ -415,7 +417,7 @@ TEST_IN(tasks_create_and_join_threads)
 		for (int k = 4; k >= 0; k--)
 			ASSERT_EQ(perch_sync(&c[k]), 0);
 	}
-	EXPECT_EQ(n, 1000);
+	EXPECT_EQ(n, rounds * 5);
 }
 
 /* ---- many pthreads at once ---- */

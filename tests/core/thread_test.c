@@ -408,7 +408,7 @@ static void *join_it(void *arg)
 
 TEST_IN(of_several_joiners_one_gets_it)
 {
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < (SANITIZER_THREAD ? 100 : 300); i++) {
 		struct joiners j = {0};
 		perch_t t[4];
 
@@ -515,7 +515,7 @@ static void many_at_once(void)
 TEST_F(thread, many_at_once)
 {
 	if (SANITIZER_THREAD)
-		many = 500;
+		many = 200;
 	run(variant->stack, many_at_once);
 }
 
@@ -534,6 +534,6 @@ TEST_IN(deep_chains_of_joins)
 {
 	perch_t t;
 
-	ASSERT_EQ(perch_create(&t, NULL, make_another, (void *)(SANITIZER_THREAD ? 500 : 2000)), 0);
+	ASSERT_EQ(perch_create(&t, NULL, make_another, (void *)(SANITIZER_THREAD ? 250 : 2000)), 0);
 	ASSERT_EQ(perch_join(t, NULL), 0);
 }
