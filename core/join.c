@@ -215,8 +215,8 @@ int perch_join(perch_t handle, void **result)
 
 	/* No call returns here, so that nothing is saved. The two steps on `joiner` need not be
 	 * one: that nobody else joins or detaches it in between is said in perch/thread.h. */
-	if (w && w->current->stack && !t->stack && !__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) &&
-	    section_pop_if((uintptr_t)t) == SECTION_DONE) {
+	if (w && w->current->stack && !t->stack && !exceptions_any(w->exceptions) &&
+	    !__atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE) && section_pop_if((uintptr_t)t) == SECTION_DONE) {
 		if (__builtin_expect(!fits_here(w->current, t), 0))
 			return run_elsewhere(w->current, t, result);
 		__atomic_store_n(&t->joiner, JOIN_HERE, __ATOMIC_RELAXED);
@@ -252,6 +252,7 @@ void perch_exit(void *result)
 
 	if (!w)
 		pthread_exit(result);
+	exceptions_drop(w->exceptions);
 #if JOIN_INLINE
 	if (w->current->flags & THREAD_INLINE) {
 		struct inline_call *call = w->current->arg;

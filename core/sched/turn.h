@@ -72,8 +72,9 @@ TURN_INLINE struct thread *next_quick(struct worker *w)
 	return &w->base;
 }
 
-/* The result is for switch_return(). */
-TURN_INLINE const void *switch_to(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
+/* What `from` has caught (exceptions.h) is as it was before. */
+TURN_INLINE const void *switch_plainly(struct worker *w, struct thread *from, struct thread *to, switch_hook hook,
+				       void *arg)
 {
 	const void *left;
 
@@ -84,6 +85,18 @@ TURN_INLINE const void *switch_to(struct worker *w, struct thread *from, struct 
 	left = switch_stack(&from->sp, to->sp, hook, arg);
 	fibre_arrive(from->stack);
 	return left;
+}
+
+/* The same, with what it has caught kept for it. */
+const void *switch_with_exceptions(struct worker *w, struct thread *from, struct thread *to, switch_hook hook,
+				   void *arg);
+
+/* The result is for switch_return(). */
+TURN_INLINE const void *switch_to(struct worker *w, struct thread *from, struct thread *to, switch_hook hook, void *arg)
+{
+	if (exceptions_any(w->exceptions))
+		return switch_with_exceptions(w, from, to, hook, arg);
+	return switch_plainly(w, from, to, hook, arg);
 }
 
 /* What a dump shows of it. */

@@ -59,6 +59,7 @@ static void *worker_main(void *arg)
 	stack_t signal_stack = {.ss_sp = w->signal_stack, .ss_size = SIGNAL_STACK};
 
 	perch_worker = w;
+	w->exceptions = exceptions_here(&w->no_exceptions);
 	__atomic_store_n(&w->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	perch_stack_limit = 0;
 	sigaltstack(&signal_stack, NULL);
@@ -91,6 +92,7 @@ void worker_clear(struct worker *w, struct processor *home, uint32_t index, uint
 	w->current = &w->base;
 	w->base.generation = 1;
 	w->home = home;
+	w->exceptions = &w->no_exceptions;
 	w->kept.home = group_several ? (uint8_t)(group_of_node(home->node) + 1) : 0;
 	w->index = index;
 	w->duty = duty_word(DUTY_HOLDS, seat);

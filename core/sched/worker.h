@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "core/sched/exceptions.h"
 #include "core/thread/thread.h"
 #include "numa/policy.h"
 
@@ -70,7 +71,8 @@ static inline void stat_add(uint64_t *stat, uint64_t n)
 enum { WAKE_NO = 0, WAKE_CHOSEN, WAKE_SPARE, WAKE_BY_IO };
 
 struct worker {
-	struct thread *current; /* whose code it runs; &base while it schedules */
+	struct thread *current;        /* whose code it runs; &base while it schedules */
+	struct exceptions *exceptions; /* of its pthread */
 	struct thread_cache kept;
 	struct stack *beside;   /* free; for a join on another stack (core/join.c) */
 	struct thread base;     /* its pthread's own stack */
@@ -93,6 +95,7 @@ struct worker {
 	struct steal_watch watch[STEAL_WATCHES];
 	bool watches; /* in the last round it left something alone (steal.c) */
 	struct worker_stats stats;
+	struct exceptions no_exceptions; /* stay zero, where there is no C++ runtime */
 	pthread_t pthread;
 	void *signal_stack;
 	void *sanitizer_bottom; /* of the pthread's stack, for the address sanitizer */
