@@ -3,6 +3,7 @@
  * lookout see (core/sched/lookout.h), no more. */
 #include <perch/block.h>
 
+#include "core/sched/outermost.h"
 #include "core/sched/handoff.h"
 #include "core/sched/lookout.h"
 #include "core/sched/sched.h"
@@ -33,6 +34,7 @@ void *perch_blocking(void *(*fn)(void *), void *arg)
 {
 	void *result;
 
+	OUTERMOST();
 	perch_block_begin();
 	result = fn(arg);
 	perch_block_end();

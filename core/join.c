@@ -14,6 +14,7 @@
 
 #include <perch/perch.h>
 
+#include "core/sched/outermost.h"
 #include "core/sched/park.h"
 #include "core/sched/sched.h"
 #include "core/thread/fibre.h"
@@ -89,6 +90,7 @@ static __attribute__((noinline)) int run_inline(struct thread *self, struct thre
 	void *(*fn)(void *) = t->fn;
 	void *arg = t->arg;
 
+	OUTERMOST();
 	/* it must stay where a pinned joiner stays */
 	thread_set_flag(t, THREAD_INLINE | THREAD_STARTED | (self->flags & THREAD_PINNED));
 	t->stack = s;

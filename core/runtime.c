@@ -28,6 +28,7 @@
 #include "core/see/pages.h"
 #include "core/see/reporter.h"
 #include "core/see/stats.h"
+#include "core/see/terminate.h"
 #include "core/thread/lists.h"
 #include "core/thread/overflow.h"
 #include "core/thread/stack.h"
@@ -224,6 +225,7 @@ static int start(const struct perch_config *given)
 	if (r)
 		goto threads;
 	overflow_start(current_of_worker);
+	terminate_start();
 	sched.began_ns = clock_ns();
 	pages_forget();
 	io_start();
@@ -245,6 +247,7 @@ static int start(const struct perch_config *given)
 watch:
 	resize_stop();
 processors:
+	terminate_stop();
 	overflow_stop();
 	set_stop();
 threads:
@@ -353,6 +356,7 @@ int perch_stop(void)
 	io_stop();
 	timers_hold(false);
 	timer_periods_end(false);
+	terminate_stop();
 	overflow_stop();
 	set_stop();
 	thread_stop();

@@ -9,6 +9,7 @@
 #include <perch/perch.h>
 
 #include "core/sched/next.h"
+#include "core/sched/outermost.h"
 #include "core/sched/park.h"
 #include "core/sched/ready.h"
 #include "core/thread/fibre.h"
@@ -143,6 +144,7 @@ void perch_switch_first(switch_hook hook, void *arg)
 {
 	struct thread *t;
 
+	OUTERMOST();
 	fibre_arrive(NULL);
 	if (hook)
 		hook(arg);

@@ -12,6 +12,7 @@
  * Ordering: what fn did is visible after every call. Progress: one load when it
  * is done.
  */
+#include "core/sched/outermost.h"
 #include "core/sched/waitq_turn.h"
 #include "core/sync/object.h"
 
@@ -43,6 +44,7 @@ int perch_once(perch_once_t *o, void (*fn)(void))
 	}
 	__atomic_store_n(&o->state, RUNNING, __ATOMIC_RELAXED);
 	waitq_unlock(&o->queue);
+	OUTERMOST();
 	fn();
 	waitq_lock(&o->queue);
 	__atomic_store_n(&o->state, DONE, __ATOMIC_RELEASE);

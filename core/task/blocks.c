@@ -20,6 +20,7 @@
 
 #include <perch/perch.h>
 
+#include "core/sched/outermost.h"
 #include "core/sched/aim.h"
 #include "core/sched/nodes.h"
 #include "core/sched/sched.h"
@@ -188,6 +189,7 @@ int perch_for_numa(size_t begin, size_t end, size_t grain, void (*body)(size_t, 
 	int r = loop_check(&loop, begin, end);
 	struct blocks *all;
 
+	OUTERMOST();
 	if (r || begin == end)
 		return r;
 	all = make(begin, end);
@@ -221,6 +223,7 @@ int perch_reduce_numa(size_t begin, size_t end, size_t grain, size_t size, const
 	int r = loop_check_reduction(&reduction, result, begin, end);
 	struct blocks *all;
 
+	OUTERMOST();
 	if (r)
 		return r;
 	if (begin == end) {

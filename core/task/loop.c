@@ -5,6 +5,7 @@
 
 #include <perch/perch.h>
 
+#include "core/sched/outermost.h"
 #include "core/sched/sched.h"
 #include "core/task/loop.h"
 
@@ -64,6 +65,7 @@ int perch_for(size_t begin, size_t end, size_t grain, void (*body)(size_t, size_
 	struct loop loop = {loop_grain(end - begin, grain), body, context, NULL};
 	int r = loop_check(&loop, begin, end);
 
+	OUTERMOST();
 	if (!r && begin < end)
 		loop_range(&loop, begin, end);
 	return r;
@@ -114,6 +116,7 @@ int perch_reduce(size_t begin, size_t end, size_t grain, size_t size, const void
 	struct reduction reduction = {loop_grain(end - begin, grain), size, identity, body, combine, context, NULL};
 	int r = loop_check_reduction(&reduction, result, begin, end);
 
+	OUTERMOST();
 	if (r)
 		return r;
 	/* result may be identity itself */

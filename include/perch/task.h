@@ -11,7 +11,8 @@
  *
  * Rules: every fork is followed by one sync of the same descriptor, in the
  * same function activation, before the descriptor's frame ends. Last forked,
- * first synced is the fast order; any order is correct.
+ * first synced is the fast order; any order is correct. No exception leaves a
+ * task or a loop's body: the process ends (perch(7), "C++").
  */
 #ifndef PERCH_TASK_H
 #define PERCH_TASK_H
@@ -30,6 +31,13 @@ typedef struct perch_task {
 	void (*run)(struct perch_task *task); /* what a thief calls; NULL: not forked */
 	uintptr_t state;                      /* 0: not done; a waiter; or PERCH_TASK_DONE */
 } perch_task_t;
+
+/* What a task's function throws ends the process, whoever runs it. */
+#ifdef __cplusplus
+#define PERCH_NOTHING_LEAVES noexcept
+#else
+#define PERCH_NOTHING_LEAVES
+#endif
 
 /* A task for a plain function: the pointer form. */
 typedef struct perch_call {
@@ -140,7 +148,7 @@ static inline int perch_fork(perch_call_t *call, void (*fn)(void *), void *arg)
  * May switch threads.
  * Returns 0, or -EINVAL (call is NULL, or its fork failed).
  */
-static inline int perch_sync(perch_call_t *call)
+static inline int perch_sync(perch_call_t *call) PERCH_NOTHING_LEAVES
 {
 	if (__builtin_expect(!call || !call->task.run, 0))
 		return -22; /* EINVAL */
@@ -210,7 +218,7 @@ static inline int perch_sync(perch_call_t *call)
 		fields \
 	}; \
 	static R name params; \
-	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) \
+	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) PERCH_NOTHING_LEAVES \
 	{ \
 		struct name##_task *perch_x_ = (struct name##_task *)perch_t_; \
 		(void)perch_x_; \
@@ -222,7 +230,7 @@ static inline int perch_sync(perch_call_t *call)
 		save \
 		(void)perch_task_fork(&perch_x_->task); \
 	} \
-	__attribute__((__unused__)) static inline R name##_sync(struct name##_task *perch_x_) \
+	__attribute__((__unused__)) static inline R name##_sync(struct name##_task *perch_x_) PERCH_NOTHING_LEAVES \
 	{ \
 		if (__builtin_expect(perch_task_claim(&perch_x_->task), 1)) \
 			return name args; \
@@ -236,7 +244,7 @@ static inline int perch_sync(perch_call_t *call)
 		fields \
 	}; \
 	static void name params; \
-	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) \
+	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) PERCH_NOTHING_LEAVES \
 	{ \
 		struct name##_task *perch_x_ = (struct name##_task *)perch_t_; \
 		(void)perch_x_; \
@@ -248,7 +256,7 @@ static inline int perch_sync(perch_call_t *call)
 		save \
 		(void)perch_task_fork(&perch_x_->task); \
 	} \
-	__attribute__((__unused__)) static inline void name##_sync(struct name##_task *perch_x_) \
+	__attribute__((__unused__)) static inline void name##_sync(struct name##_task *perch_x_) PERCH_NOTHING_LEAVES \
 	{ \
 		if (__builtin_expect(perch_task_claim(&perch_x_->task), 1)) \
 			name args; \
