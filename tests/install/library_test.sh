@@ -3,7 +3,7 @@
 # library_test.sh INSTALL: installs the library as a user would, and uses what
 # came out through pkg-config and CMake, as C11 and as C++17.
 set -u
-install=$1 example=$PWD/tests/install/example.c
+install=$1 example=$PWD/tests/install/example.c catch=$PWD/tests/install/catch.cc closed=$PWD/tests/install/dlclose.c
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 n=0 bad=0 skipped=0
@@ -66,11 +66,19 @@ for how in SHARED STATIC; do
 		if command -v c++ >/dev/null; then
 			check "C++17 $opt, $how: builds" build $how c++ -std=c++17 $opt -Wall -Wextra -Werror -x c++ "$example" -x none
 			check "C++17 $opt, $how: runs" "$tmp/example"
+			check "exceptions $opt, $how: builds" build $how c++ -std=c++17 $opt -Wall -Wextra -Werror "$catch"
+			check "exceptions $opt, $how: runs" "$tmp/example"
 		else
 			skip "C++17 $opt, $how" "no c++ here"
 		fi
 	done
 done
+
+# shellcheck disable=SC2046 # words
+closed() {
+	cc -o "$tmp/closed" $(pkg-config --cflags perch) "$closed" && "$tmp/closed" "$lib/libperch.so"
+}
+check "loaded and closed by a program" closed
 
 alone() { # LANGUAGE STD HEADER
 	echo "#include <$3>" | cc -x "$1" "-std=$2" -Wall -Wextra -Werror -fsyntax-only -I "$tmp/usr/include" -
