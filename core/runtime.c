@@ -45,23 +45,35 @@
 #define WORKERS_PER_PROCESSOR 64
 
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+static bool changing; /* the lock is held, and the runtime is half up */
 static struct perch_config config;
 static struct probe probe;
 
 /* ---- fork() ---- */
 
+/* The queues hold what the parent will run: nothing here may take it. */
+static void leave_areas(void)
+{
+	for (int cpu = 0; percpu_base && cpu < percpu_count; cpu++)
+		if (percpu_of(cpu)->flags) /* those that were never used stay untouched */
+			__atomic_store_n(&percpu_of(cpu)->flags, 0, __ATOMIC_RELEASE);
+}
+
 static void in_child(void)
 {
 	struct processor_set *set = sched.set;
+	bool up = sched.state == SCHED_UP;
 
-	if (sched.state != SCHED_UP)
+	/* whoever held it is not here */
+	pthread_mutex_init(&starting, NULL);
+	if (!up && !changing)
 		return;
 	__atomic_store_n(&sched.state, SCHED_FORKED, __ATOMIC_RELEASE);
-	/* the queues hold what the parent will run: nothing here may take it */
-	for (unsigned i = 0; i < set->count; i++) {
-		__atomic_store_n(&processor_area(set->processor[i])->flags, 0, __ATOMIC_RELEASE);
+	leave_areas();
+	if (!up)
+		return;
+	for (unsigned i = 0; i < set->count; i++)
 		cds_wfcq_init(&set->processor[i]->inbox_head, &set->processor[i]->inbox_tail);
-	}
 	for (unsigned i = 0; i < sched.worker_count; i++) {
 		sched.workers[i].pinned = sched.workers[i].pinned_first = NULL;
 		/* there is nobody to give way to */
@@ -272,7 +284,13 @@ int perch_start(const struct perch_config *given)
 	if (!worker_self())
 		foreign_note();
 	pthread_mutex_lock(&starting);
-	r = sched_up() ? -EALREADY : start(given);
+	if (sched_up()) {
+		r = -EALREADY;
+	} else {
+		__atomic_store_n(&changing, true, __ATOMIC_SEQ_CST);
+		r = start(given);
+		__atomic_store_n(&changing, false, __ATOMIC_SEQ_CST);
+	}
 	pthread_mutex_unlock(&starting);
 	errno = saved;
 	return r;
@@ -324,11 +342,11 @@ int perch_stop(void)
 	struct timespec nap = {0, 50000};
 	int saved = errno, r;
 
-	if (worker_self() || reporter_self())
-		return -EDEADLK;
 	r = sched_check();
 	if (r)
 		return r;
+	if (worker_self() || reporter_self())
+		return -EDEADLK;
 	/* Threads may create others and call anything meanwhile. The lock is held
 	 * for each look: what is counted is there only until another's stop. */
 	foreign_pause(); /* from here on it wakes nobody */
@@ -345,6 +363,7 @@ int perch_stop(void)
 		r = -EINVAL; /* another stopped it first */
 		goto out;
 	}
+	__atomic_store_n(&changing, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&sched.state, SCHED_DOWN, __ATOMIC_RELEASE);
 	if (config.stats)
 		stats_print(stderr, &probe, &config, clock_ns() - sched.began_ns);
@@ -362,6 +381,7 @@ int perch_stop(void)
 	thread_stop();
 	stack_stop();
 	percpu_stop();
+	__atomic_store_n(&changing, false, __ATOMIC_SEQ_CST);
 out:
 	pthread_mutex_unlock(&starting);
 	foreign_resume();

@@ -8,6 +8,7 @@
 
 #include <perch/perch.h>
 
+#include "rseq/sanitizer.h"
 #include "tests/harness/gather.h"
 
 static uint32_t released, ran_in_child, in_child;
@@ -150,6 +151,52 @@ TEST(forked_in_a_thread)
 	for (unsigned i = 0; i < N; i++)
 		ASSERT_EQ(perch_join(t[i], NULL), 0);
 	EXPECT_EQ(perch_stop(), 0);
+}
+
+/* ---- while another pthread starts and stops the runtime ---- */
+
+static void *start_and_stop(void *ended)
+{
+	while (!__atomic_load_n((uint32_t *)ended, __ATOMIC_ACQUIRE)) {
+		int r = perch_start(NULL);
+
+		ASSERT_EQ(r, 0);
+		ASSERT_EQ(perch_stop(), 0);
+	}
+	return NULL;
+}
+
+static void start_in_child(void *arg)
+{
+	int r = perch_start(NULL);
+
+	(void)arg;
+	/* as the moment is: in the child of a running program, or of one that is not */
+	if (r == -EPERM)
+		_exit(perch_stop() == -EPERM ? 1 : 9);
+	_exit(r || perch_stop() ? 9 : 2);
+}
+
+TEST_TIMEOUT(forked_while_another_starts_and_stops, 120)
+{
+	unsigned forked[3] = {0};
+	uint32_t ended = 0;
+	pthread_t other;
+
+	ASSERT_EQ(pthread_create(&other, NULL, start_and_stop, &ended), 0);
+	for (int i = 0; i < (SANITIZER_THREAD ? 20 : 200); i++) {
+		struct harness_captured c;
+
+		/* one that hangs: this test's time-out */
+		ASSERT_EQ(harness_capture(&c, start_in_child, NULL), 0);
+		ASSERT_TRUE(WIFEXITED(c.status));
+		ASSERT_LE(WEXITSTATUS(c.status), 2);
+		forked[WEXITSTATUS(c.status)]++;
+		harness_release(&c);
+	}
+	__atomic_store_n(&ended, 1, __ATOMIC_RELEASE);
+	pthread_join(other, NULL);
+	harness_log("%u children of a running program, %u of another", forked[1], forked[2]);
 }
 
 static void *exec_in_thread(void *arg)
