@@ -55,7 +55,7 @@ static bool parse_size(const char *text, bool suffix, uint64_t *value)
 /* The variable's number into *value; 1: it was set, 0: it was not. */
 static int number_from(const char *name, bool suffix, uint64_t least, uint64_t most, const char *want, uint64_t *value)
 {
-	const char *text = getenv(name);
+	const char *text = secure_getenv(name);
 	int saved = errno;
 	bool good;
 
@@ -68,7 +68,7 @@ static int number_from(const char *name, bool suffix, uint64_t least, uint64_t m
 
 static int word_from(const char *name, const char *const *words, const char *want)
 {
-	const char *text = getenv(name);
+	const char *text = secure_getenv(name);
 
 	if (!text || !*text)
 		return 0;

@@ -126,8 +126,11 @@ static void prepare_open(struct io_uring_sqe *sqe, const void *arg)
 static int open_until(const char *path, int flags, mode_t mode, uint64_t deadline)
 {
 	struct opening o = {path, flags, mode};
-	int r = deadline == CLOCK_NEVER ? URING_NONE : uring_do(prepare_open, &o, AT_FDCWD, deadline);
+	int r;
 
+	if (!path)
+		return -EFAULT;
+	r = deadline == CLOCK_NEVER ? URING_NONE : uring_do(prepare_open, &o, AT_FDCWD, deadline);
 	while (r == URING_NONE || r == -EINTR) {
 		perch_block_begin();
 		r = sys_open(path, flags, mode);

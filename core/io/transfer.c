@@ -225,6 +225,8 @@ static int sum(struct transfer *t)
 {
 	if (t->n < 0 || t->n > IOV_MAX)
 		return -EINVAL;
+	if (t->n && !t->v)
+		return -EFAULT;
 	for (int i = 0; i < t->n; i++) {
 		if (t->v[i].iov_len > (size_t)SSIZE_MAX - t->total)
 			return -EINVAL;

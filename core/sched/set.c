@@ -209,7 +209,7 @@ static char *description;
 
 static int keep_description(void)
 {
-	const char *text = getenv(SETTING);
+	const char *text = secure_getenv(SETTING);
 
 	if (!text || !*text)
 		return 0;

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* config_test.c - settings, as fields and as variables: what is taken, what is refused, and by which words. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <perch/perch.h>
 
@@ -93,4 +98,50 @@ TEST(settings_are_read_and_checked)
 		}
 		harness_release(&c);
 	}
+}
+
+/* ---- in a set-user-ID program ---- */
+
+#define NOBODY 65534
+
+static bool copy_as_nobody(const char *to)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "cp /proc/%d/exe %s", (int)getpid(), to);
+	return !system(command) && !chown(to, NOBODY, NOBODY) && !chmod(to, 04755);
+}
+
+/* The test runs itself once more, with the variable set, as a program that is nobody's. */
+TEST(a_set_user_id_program_reads_no_variables)
+{
+	char dir[] = "/tmp/perch-config-XXXXXX", copy[64];
+	char *argv[] = {copy, "-t", "a_set_user_id_program_reads_no_variables", NULL};
+	struct harness_captured c;
+
+	if (getauxval(AT_SECURE)) {
+		ASSERT_EQ(perch_start(NULL), 0);
+		EXPECT_NE(perch_workers(), 57);
+		ASSERT_EQ(perch_stop(), 0);
+		return;
+	}
+	if (getenv("PERCH_WORKERS") && !strcmp(getenv("PERCH_WORKERS"), "57"))
+		SKIP("/tmp is mounted nosuid");
+	if (geteuid())
+		SKIP("not root");
+	ASSERT_NE(mkdtemp(dir), NULL);
+	ASSERT_EQ(chmod(dir, 0755), 0);
+	snprintf(copy, sizeof(copy), "%s/copy", dir);
+	if (!copy_as_nobody(copy)) {
+		unlink(copy);
+		rmdir(dir);
+		SKIP("a program cannot be made another user's here");
+	}
+	setenv("PERCH_WORKERS", "57", 1);
+	ASSERT_EQ(harness_execute(&c, argv), 0);
+	unlink(copy);
+	rmdir(dir);
+	EXPECT_TRUE(c.status == 0 || strstr(c.text, "SKIP"));
+	harness_log("%s", c.text);
+	harness_release(&c);
 }

@@ -227,6 +227,7 @@ static void *errors(void *arg)
 
 	EXPECT_EQ(perch_open("/nowhere/at/all", O_RDONLY, 0), -ENOENT);
 	EXPECT_EQ(perch_open(j->path, O_RDONLY | O_DIRECTORY, 0), -ENOENT);
+	EXPECT_EQ(perch_open(NULL, O_RDONLY, 0), -EFAULT);
 	EXPECT_EQ(perch_fsync(-1), -EBADF);
 	fd = perch_open(j->path, O_WRONLY | O_CREAT, 0600);
 	ASSERT_GE(fd, 0);

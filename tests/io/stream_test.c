@@ -400,6 +400,9 @@ TEST_F(stream, what_the_system_says)
 	EXPECT_EQ(perch_readv(end[0], &v, -1), -EINVAL);
 	EXPECT_EQ(perch_writev(end[1], &v, 1025), -EINVAL);
 	EXPECT_EQ(perch_writev(end[1], huge, 2), -EINVAL);
+	EXPECT_EQ(perch_readv(end[0], NULL, 2), -EFAULT);
+	EXPECT_EQ(perch_writev(end[1], NULL, 1), -EFAULT);
+	EXPECT_EQ(perch_readv(end[0], NULL, 0), 0);
 	EXPECT_EQ(perch_readv(end[0], &v, 1), 0);
 	EXPECT_EQ(perch_read(end[0], c, 0), 0);
 	EXPECT_EQ(perch_write(end[1], c, 0), 0);
