@@ -2,6 +2,7 @@
 #include "core/thread/stack.h"
 
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ static struct {
 	struct group_slab *open[STACK_CLASSES][POOL_GROUPS]; /* unfinished ones; group 0 only if all memory is alike */
 	struct group_slab *slabs;
 	size_t page;
+	int protection; /* executable too, in a program whose stacks are */
 	bool mprotect;
 	bool in_bulk; /* the kernel takes one call for many pages */
 	bool told;
@@ -115,8 +117,8 @@ static struct group_slab *slab_new(unsigned class, uint32_t group)
 	struct group_slab *s = malloc(sizeof(*s));
 
 	for (; s && want >= size; want /= 2) {
-		void *p = mmap(NULL, want, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+		void *p = mmap(NULL, want, all.protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
+			       0);
 
 		if (p == MAP_FAILED)
 			continue;
@@ -330,9 +332,22 @@ static bool in_bulk(void)
 	return yes;
 }
 
+/* The program, or a library of it, asks for them: nested functions whose address is taken
+ * (GNU C, Fortran's internal procedures) put code there. */
+static int wants_executable(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	(void)size;
+	(void)unused;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_GNU_STACK && info->dlpi_phdr[i].p_flags & PF_X)
+			return 1;
+	return 0;
+}
+
 int stack_start(enum perch_guard wanted)
 {
 	all.page = (size_t)sysconf(_SC_PAGESIZE);
+	all.protection = PROT_READ | PROT_WRITE | (dl_iterate_phdr(wants_executable, NULL) ? PROT_EXEC : 0);
 	all.in_bulk = in_bulk();
 	all.mprotect = wanted == PERCH_GUARD_MPROTECT || !light_guards();
 	if (all.mprotect && wanted == PERCH_GUARD_MADVISE)
