@@ -220,12 +220,24 @@ static void *reporter_main(void *arg)
 
 /* ---- SIGQUIT ---- */
 
+static bool ignored_from_outside;
+
+/* A shell script starts what it puts into the background with SIGQUIT ignored: a batch job,
+ * which wants a dump most. What is ignored before main() was not the program's doing. */
+static __attribute__((constructor)) void look_at_signal(void)
+{
+	struct sigaction a;
+
+	ignored_from_outside = !sigaction(SIGQUIT, NULL, &a) && !(a.sa_flags & SA_SIGINFO) && a.sa_handler == SIG_IGN;
+}
+
 static void take_signal(void)
 {
 	struct sigaction a = {.sa_handler = on_quit, .sa_flags = SA_RESTART | SA_ONSTACK};
 
-	if (sigaction(SIGQUIT, NULL, &reporter.before) || reporter.before.sa_flags & SA_SIGINFO ||
-	    reporter.before.sa_handler != SIG_DFL)
+	if (sigaction(SIGQUIT, NULL, &reporter.before) || reporter.before.sa_flags & SA_SIGINFO)
+		return;
+	if (reporter.before.sa_handler != SIG_DFL && !(reporter.before.sa_handler == SIG_IGN && ignored_from_outside))
 		return;
 	sigemptyset(&a.sa_mask);
 	reporter.quits = !sigaction(SIGQUIT, &a, NULL);

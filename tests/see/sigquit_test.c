@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -167,11 +168,19 @@ static void catch_it(int signal)
 	count_one(&caught);
 }
 
+static bool ignored_at_first;
+
+static __attribute__((constructor)) void look_at_first(void)
+{
+	ignored_at_first = handler_now() == (void *)(uintptr_t)SIG_IGN;
+}
+
 TEST(what_the_program_has_set_is_left)
 {
 	void *theirs[] = {(void *)(uintptr_t)catch_it, (void *)(uintptr_t)SIG_IGN};
 
-	for (int i = 0; i < 2; i++) {
+	/* this one may have been started by a shell that ignores it */
+	for (int i = 0; i < (ignored_at_first ? 1 : 2); i++) {
 		signal(SIGQUIT, (void (*)(int))(uintptr_t)theirs[i]);
 		ASSERT_EQ(perch_start(NULL), 0);
 		EXPECT_EQ(handler_now(), theirs[i]);
@@ -180,6 +189,34 @@ TEST(what_the_program_has_set_is_left)
 		EXPECT_EQ(handler_now(), theirs[i]);
 	}
 	EXPECT_TRUE(reaches(&caught, 1));
+}
+
+/* The test runs itself once more, as a shell's background job. */
+TEST(what_a_shell_ignores_is_taken)
+{
+	char program[] = "/proc/self/exe", this_test[] = "what_a_shell_ignores_is_taken", option[] = "-t";
+	char *argv[] = {program, option, this_test, NULL};
+	struct harness_captured c;
+	perch_t t;
+
+	if (!getenv("PERCH_TEST_IGNORED")) {
+		setenv("PERCH_TEST_IGNORED", "1", 1);
+		signal(SIGQUIT, SIG_IGN);
+		ASSERT_EQ(harness_execute(&c, argv), 0);
+		EXPECT_EQ(c.status, 0);
+		EXPECT_CONTAINS(c.text, "\n1 thread waits in waitgroup wait, ");
+		harness_release(&c);
+		return;
+	}
+	EXPECT_TRUE(ignored_at_first);
+	signal(SIGQUIT, SIG_IGN); /* the harness has reset it since */
+	start_with_a_waiting_thread(NULL, &t);
+	quit_from_outside();
+	sleep_ms(1000);
+	ASSERT_EQ(perch_waitgroup_done(&gate), 0);
+	ASSERT_EQ(perch_join(t, NULL), 0);
+	ASSERT_EQ(perch_stop(), 0);
+	EXPECT_EQ(handler_now(), (void *)(uintptr_t)SIG_IGN);
 }
 
 TEST(the_default_comes_back)
