@@ -226,6 +226,21 @@ static void leave(const struct selection *s, const struct waiter *claimed)
 	}
 }
 
+/* Where several cases have one channel, whoever comes there takes the first in its queue: so
+ * that none of them is always first, each may be. */
+static void mix_same_channel(const struct selection *s)
+{
+	for (uint32_t i = 0, end; i < s->count; i = end) {
+		end = next_channel(s->places, i, s->count);
+		for (uint32_t n = end - i; n > 1; n--) {
+			struct place *last = &s->places[i + n - 1], *other = &s->places[i + chance(n)], kept = *last;
+
+			*last = *other;
+			*other = kept;
+		}
+	}
+}
+
 /* All locks are held; they are free afterwards. Apart, as it is not the last thing that all callers do. */
 static __attribute__((noinline)) int wait_for_one(struct selection *s, uint64_t deadline)
 {
@@ -240,6 +255,7 @@ static __attribute__((noinline)) int wait_for_one(struct selection *s, uint64_t 
 		return r;
 	}
 	wait_begin(&wait, true);
+	mix_same_channel(s);
 	for (uint32_t i = 0; i < s->count; i++) {
 		perch_select_case_t *k = &s->cases[s->places[i].at];
 

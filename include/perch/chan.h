@@ -89,7 +89,8 @@ typedef struct perch_select_case {
  * perch_select - do one of several sends and receives, whichever can be done.
  * @cases, @n: any number; a channel may be in several. None at all waits for ever.
  *
- * Of several that are ready one is chosen at random, each with the same chance.
+ * Of several that are ready one is chosen at random, each with the same chance; so it is
+ * among several cases of one channel when the select had to wait.
  * A case whose channel is closed is ready.
  *
  * Returns the index of the case that was done, -EINVAL (cases is NULL and n is

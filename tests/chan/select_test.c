@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rseq/sanitizer.h"
 #include "tests/chan/crew.h"
 
 #define MS 1000000u
@@ -317,6 +318,78 @@ TEST_F(select, woken_through_any_of_its_cases)
 
 /* Several sends and receives of one channel in one select: it does not find
  * itself, and is not left behind in any queue. */
+/* ---- one channel in several cases, when it had to wait ---- */
+
+#define TURNS (SANITIZER_THREAD ? 200u : 600u)
+
+/* Sends or receives TURNS times, each time once the other side waits. */
+struct peer {
+	perch_chan_t *chan;
+	bool sends;
+	unsigned taken[3]; /* by the value that came */
+};
+
+static void *deal_late(void *arg)
+{
+	struct peer *p = arg;
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < TURNS; i++) {
+		perch_yield();
+		if (p->sends) {
+			ASSERT_EQ(perch_chan_send(p->chan, &v), 0);
+		} else {
+			ASSERT_EQ(perch_chan_recv(p->chan, &v), 1);
+			p->taken[v]++;
+		}
+	}
+	return NULL;
+}
+
+static void *select_among_three(void *arg)
+{
+	struct peer *p = arg;
+	unsigned chosen[3] = {0};
+	perch_t t;
+
+	ASSERT_EQ(perch_create(&t, NULL, deal_late, p), 0);
+	for (unsigned i = 0; i < TURNS; i++) {
+		uint64_t v[3] = {0, 1, 2};
+		perch_select_case_t k[3];
+		int which;
+
+		for (int n = 0; n < 3; n++)
+			k[n] = p->sends ? to_receive(p->chan, &v[n]) : to_send(p->chan, &v[n]);
+		which = perch_select(k, 3);
+		ASSERT_GE(which, 0);
+		chosen[which]++;
+	}
+	ASSERT_EQ(perch_join(t, NULL), 0);
+	for (int n = 0; n < 3; n++) {
+		harness_log("case %d: %u of %u", n, chosen[n], TURNS);
+		/* a third each; nine standard deviations and more */
+		EXPECT_GT(chosen[n], TURNS / 3 - TURNS / 6);
+		if (!p->sends)
+			EXPECT_EQ(p->taken[n], chosen[n]);
+	}
+	return NULL;
+}
+
+TEST_F(select, each_case_of_one_channel_has_its_turn)
+{
+	perch_t t;
+
+	(void)self;
+	(void)variant;
+	for (int sends = 0; sends < 2; sends++) {
+		struct peer p = {make_chan(8, 0), sends, {0}};
+
+		ASSERT_EQ(perch_create(&t, NULL, select_among_three, &p), 0);
+		ASSERT_EQ(perch_join(t, NULL), 0);
+		ASSERT_EQ(perch_chan_destroy(p.chan), 0);
+	}
+}
+
 TEST_F(select, a_channel_in_several_cases)
 {
 	for (unsigned way = 0; way < WAYS; way++)
