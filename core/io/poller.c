@@ -102,8 +102,8 @@ static __attribute__((noinline)) bool bring_up(void)
 
 	spin_lock(&io.lock);
 	if (!io.up) {
-		io.epoll = epoll_create1(EPOLL_CLOEXEC);
-		io.interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		io.epoll = sys_keep_off_standard(epoll_create1(EPOLL_CLOEXEC));
+		io.interrupt = sys_keep_off_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 		if (io.epoll >= 0 && io.interrupt >= 0 && !add(io.interrupt, EPOLLIN, KEY_INTERRUPT)) {
 			__atomic_store_n(&io.up, true, __ATOMIC_RELEASE);
 		} else {

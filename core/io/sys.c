@@ -125,6 +125,17 @@ int sys_set_option(int fd, int option, const void *value, socklen_t size)
 	return RESULT(setsockopt(fd, SOL_SOCKET, option, value, size));
 }
 
+int sys_keep_off_standard(int fd)
+{
+	int other = fd;
+
+	if (fd >= 0 && fd <= STDERR_FILENO) {
+		other = RESULT(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+		close(fd);
+	}
+	return other;
+}
+
 int sys_kind(int fd)
 {
 	struct stat st;

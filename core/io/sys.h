@@ -36,6 +36,9 @@ int sys_open(const char *path, int flags, mode_t mode);
 int sys_close(int fd);
 int sys_option(int fd, int option, void *value, socklen_t size); /* of SOL_SOCKET: get */
 int sys_set_option(int fd, int option, const void *value, socklen_t size);
+/* A descriptor of the runtime's own: the same file at a number above 2, where daemons put other
+ * files; or -errno, and it is closed. */
+int sys_keep_off_standard(int fd);
 /* The kind of file, S_IFMT's bits. */
 int sys_kind(int fd);
 

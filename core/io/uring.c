@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include "core/io/io.h"
+#include "core/io/sys.h"
 #include "core/sched/idle.h"
 #include "core/sched/sched.h"
 #include "core/sync/object.h"
@@ -76,9 +77,13 @@ static bool ring_up(void)
 		uint32_t state = RING_REFUSED;
 
 		if (!io_uring_queue_init(ENTRIES, &uring.ring, 0)) {
+			/* not registered with itself, the ring is entered by the same number */
+			uring.ring.ring_fd = sys_keep_off_standard(uring.ring.ring_fd);
+			uring.ring.enter_ring_fd = uring.ring.ring_fd;
 			/* without the second, a stream's position cannot be meant */
-			if (uring.ring.features & IORING_FEAT_NODROP && uring.ring.features & IORING_FEAT_RW_CUR_POS &&
-			    !io_uring_ring_dontfork(&uring.ring) && !io_watch_ring(uring.ring.ring_fd, on_ring))
+			if (uring.ring.ring_fd >= 0 && uring.ring.features & IORING_FEAT_NODROP &&
+			    uring.ring.features & IORING_FEAT_RW_CUR_POS && !io_uring_ring_dontfork(&uring.ring) &&
+			    !io_watch_ring(uring.ring.ring_fd, on_ring))
 				state = RING_UP;
 			else
 				io_uring_queue_exit(&uring.ring);
