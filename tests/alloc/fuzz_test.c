@@ -26,7 +26,6 @@ TEST_TIMEOUT(random_calls_by_threads_that_move, TIMEOUT)
 	perch_section_delay = 100;
 #endif
 	ASSERT_EQ(perch_start(NULL), 0);
-	harness_stress_begin();
 	do {
 		fuzz(&f);
 		samples++;
