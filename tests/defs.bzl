@@ -19,6 +19,11 @@ VARIANTS = {
 
 TIERS = ["quick", "stress"]
 
+# Without membarrier all but the probe goes by the same locks as without rseq: everywhere but
+# here that is tried at night only (.ci/run nightly).
+NIGHTLY = ["no_membarrier"]
+BY_DAY = ["tests/core", "tests/rseq"]
+
 def perch_test(
         name,
         srcs,
@@ -74,7 +79,8 @@ def perch_test(
             args = [VARIANTS[v], "$(rootpath :%s)" % name],
             data = [":" + name],
             # not under the sanitizers, where each test runs once: CI has 40 minutes
-            tags = tags + stress + ["variant"],
+            tags = tags + stress + ["variant"] +
+                   (["nightly"] if v in NIGHTLY and native.package_name() not in BY_DAY else []),
         )
 
 def perch_test_package():
