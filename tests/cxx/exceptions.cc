@@ -59,6 +59,9 @@ uintptr_t deeper(uintptr_t n, int levels)
 struct yields_at_its_end {
 	uintptr_t *bad;
 
+	explicit yields_at_its_end(uintptr_t *count) : bad(count)
+	{
+	}
 	~yields_at_its_end()
 	{
 		*bad += faults(std::uncaught_exceptions() != 1);
@@ -109,7 +112,7 @@ void *yield_in_a_destructor(void *arg)
 
 	for (int i = 0; i < rounds; i++) {
 		try {
-			yields_at_its_end y{&bad};
+			yields_at_its_end y(&bad);
 
 			throw number{n};
 		} catch (const number &caught) {

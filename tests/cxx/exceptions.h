@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* exceptions.h - threads that wait while they handle an exception; each returns how often it saw what was not its own. */
+/* exceptions.h - threads that wait while they handle an exception; each returns its count of faults. */
 #ifndef PERCH_TESTS_CXX_EXCEPTIONS_H
 #define PERCH_TESTS_CXX_EXCEPTIONS_H
 
