@@ -3,7 +3,7 @@
 # library_test.sh INSTALL: installs the library as a user would, and uses what
 # came out through pkg-config and CMake, as C11 and as C++17.
 set -u
-install=$1 example=$PWD/tests/install/example.c catch=$PWD/tests/install/catch.cc closed=$PWD/tests/install/dlclose.c
+install=$1 example=$PWD/tests/install/example.c catch=$PWD/tests/install/catch.cpp closed=$PWD/tests/install/dlclose.c
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 n=0 bad=0 skipped=0

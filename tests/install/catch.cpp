@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// catch.cc - threads that switch while they handle an exception rethrow their own.
+// catch.cpp - threads that switch while they handle an exception rethrow their own.
 #include <cstdint>
 #include <perch/perch.h>
 
