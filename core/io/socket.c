@@ -21,8 +21,9 @@
 #include "core/sched/clock.h"
 #include "core/sync/object.h"
 
-/* Between tries at a socket that has no event for "there is room now" (AF_UNIX). */
-#define AGAIN_NS 1000000
+/* Between tries at a socket that has no event for "there is room now" (AF_UNIX): twice as long each time. */
+#define AGAIN_NS UINT64_C(1000000)
+#define AGAIN_MOST_NS UINT64_C(50000000)
 
 /* ---- accept ---- */
 
@@ -136,8 +137,9 @@ static int await_connection(int fd, uint64_t deadline)
 
 static int connect_until(int fd, const struct sockaddr *a, socklen_t length, uint64_t deadline)
 {
-	for (;;) {
+	for (uint64_t pause = AGAIN_NS;; pause = pause * 2 < AGAIN_MOST_NS ? pause * 2 : AGAIN_MOST_NS) {
 		int r = try_connect(fd, a, length);
+		uint64_t now;
 
 		if (r == -EINPROGRESS || r == -EALREADY || r == -EINTR)
 			return await_connection(fd, deadline);
@@ -146,7 +148,8 @@ static int connect_until(int fd, const struct sockaddr *a, socklen_t length, uin
 		r = object_may_wait(deadline);
 		if (r)
 			return r;
-		perch_sleep(AGAIN_NS);
+		now = clock_ns();
+		perch_sleep(now + pause < deadline || now >= deadline ? pause : deadline - now);
 	}
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* socket_test.c - accept and connect. */
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "tests/io/io.h"
 
@@ -198,6 +200,40 @@ static void *connect_later(void *arg)
 	EXPECT_EQ(perch_connect(fd, (struct sockaddr *)&local, sizeof(local)), 0);
 	EXPECT_EQ(close(fd), 0);
 	return NULL;
+}
+
+static unsigned long connects;
+
+/* In place of the C library's. */
+int connect(int fd, const struct sockaddr *a, socklen_t length)
+{
+	__atomic_fetch_add(&connects, 1, __ATOMIC_RELAXED);
+	return (int)syscall(SYS_connect, fd, a, length);
+}
+
+static void *connect_in_vain_for_long(void *arg)
+{
+	struct timespec at = in_ns(1000000000);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	EXPECT_EQ(perch_timedconnect(fd, (struct sockaddr *)&local, sizeof(local), &at), -ETIMEDOUT);
+	EXPECT_EQ(close(fd), 0);
+	return arg;
+}
+
+TEST_F(sockets, a_connect_that_waits_for_room_hardly_asks)
+{
+	struct crowd c = {0};
+	int filler, l = full_listener(&filler);
+
+	crowd_add(&c, 10, 0, connect_in_vain_for_long, NULL);
+	crowd_join(&c);
+	harness_log("%lu connects", connects);
+	/* each 1, 2, 4 ... 50 ms after the one before, and each takes up to a few; by the
+	 * millisecond they were thousands */
+	EXPECT_LT(connects, 10 * 30);
+	close(filler);
+	close(l);
 }
 
 TEST_F(sockets, connect_waits_for_room)
