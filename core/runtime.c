@@ -239,6 +239,7 @@ static int start(const struct perch_config *given)
 	overflow_start(current_of_worker);
 	terminate_start();
 	sched.began_ns = clock_ns();
+	sched.never_ran = 0;
 	pages_forget();
 	io_start();
 	r = resize_start(config.procs, config.workers, (workers + procs - 1) / procs,
@@ -365,6 +366,9 @@ int perch_stop(void)
 	}
 	__atomic_store_n(&changing, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&sched.state, SCHED_DOWN, __ATOMIC_RELEASE);
+	if (sched.never_ran > 1)
+		fprintf(stderr, "perch: %llu detached threads never ran: no stack to be had\n",
+			(unsigned long long)sched.never_ran);
 	if (config.stats)
 		stats_print(stderr, &probe, &config, clock_ns() - sched.began_ns);
 	reporter_stop();

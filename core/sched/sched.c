@@ -18,6 +18,8 @@
 #include "core/thread/stack.h"
 #include "rseq/inject.h"
 
+#define COLD __attribute__((cold, noinline))
+
 struct sched sched;
 
 __thread struct worker *perch_worker;
@@ -54,6 +56,18 @@ void sched_switch(struct worker *w, struct thread *from, struct thread *to, swit
 	switch_to(w, from, to, hook, arg);
 }
 
+/* Nobody joins it, so nobody is told by an error. */
+static COLD void never_ran(struct thread *t)
+{
+	char name[PERCH_NAME_MAX + 1];
+
+	if (__atomic_fetch_add(&sched.never_ran, 1, __ATOMIC_RELAXED))
+		return;
+	thread_read_name(t, name, true);
+	fprintf(stderr, "perch: detached thread '%s' never ran: no stack to be had (others that do not are counted)\n",
+		name);
+}
+
 void sched_finish(struct thread *t)
 {
 	uintptr_t joiner = __atomic_load_n(&t->joiner, __ATOMIC_ACQUIRE); /* a detach comes before the free below */
@@ -68,12 +82,8 @@ void sched_finish(struct thread *t)
 					    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		;
 	if (joiner == JOIN_DETACHED) {
-		if (t->flags & THREAD_NEVER_RAN) {
-			char name[PERCH_NAME_MAX + 1];
-
-			thread_read_name(t, name, true);
-			fprintf(stderr, "perch: detached thread %s never ran: no stack to be had\n", name);
-		}
+		if (t->flags & THREAD_NEVER_RAN)
+			never_ran(t);
 		thread_free(t, &worker_self()->kept);
 	} else if (joiner > JOIN_LAST) {
 		unpark((struct thread *)joiner);

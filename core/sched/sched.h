@@ -57,6 +57,7 @@ struct sched {
 	char name[16];          /* of that pthread, and so of theirs */
 	unsigned default_class; /* of stacks */
 	uint64_t began_ns;
+	uint64_t never_ran; /* detached threads for which there was no stack */
 };
 
 extern struct sched sched;

@@ -458,6 +458,58 @@ TEST(addresses_run_out)
 	EXPECT_EQ(perch_stop(), 0);
 }
 
+/* ---- detached threads without a stack ---- */
+
+static void *go_many(void *wg)
+{
+	perch_attr_t a;
+
+	perch_attr_init(&a);
+	perch_attr_setstacksize(&a, (size_t)8 << 20);
+	perch_attr_setdetachstate(&a, PERCH_CREATE_DETACHED);
+	/* none of them runs before all are there: the only processor is ours */
+	for (int i = 0; i < 400; i++)
+		ASSERT_EQ(perch_create(NULL, &a, wait_for_it, wg), 0);
+	return NULL;
+}
+
+static void too_many(void *unused)
+{
+	const struct perch_config config = {.procs = 1, .handoff = PERCH_HANDOFF_OFF};
+	perch_waitgroup_t wg = PERCH_WAITGROUP_INIT;
+	struct perch_stats s;
+
+	(void)unused;
+	one_arena();
+	ASSERT_EQ(perch_start(&config), 0);
+	ASSERT_EQ(perch_waitgroup_add(&wg, 1), 0);
+	limit_addresses((size_t)512 << 20);
+	ASSERT_EQ(perch_join(spawn(0, NULL, go_many, &wg), NULL), 0);
+	/* some 60 wait, the others have ended without a stack; never so: this test's time-out */
+	do
+		ASSERT_EQ(perch_stats_get(&s), 0);
+	while (s.finished < 300);
+	ASSERT_EQ(perch_waitgroup_done(&wg), 0);
+	ASSERT_EQ(perch_stop(), 0);
+}
+
+TEST(detached_threads_without_a_stack_are_told_once)
+{
+	struct harness_captured c;
+	const char *line;
+	unsigned lines = 0;
+
+	if (SANITIZER_ADDRESS || SANITIZER_THREAD)
+		SKIP("the sanitizer needs its addresses");
+	ASSERT_EQ(harness_capture(&c, too_many, NULL), 0);
+	harness_log("%s", c.text);
+	EXPECT_EQ(c.status, 0);
+	for (line = strstr(c.text, "never ran"); line; line = strstr(line + 1, "never ran"))
+		lines++;
+	EXPECT_EQ(lines, 2); /* the first, and how many */
+	harness_release(&c);
+}
+
 /* Each worker's own stack takes 8 MiB of addresses: as many workers as there are CPUs may be too many. */
 static void start_two(void)
 {
