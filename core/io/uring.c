@@ -15,12 +15,15 @@
 #define ENTRIES 256
 /* ERESTARTSYS: no libc knows it, but a request that was cancelled may end so. */
 #define INTERRUPTED 512
+/* A request that is cancelled and not by us is made again, so often in all. */
+#define TRIES 4
 
 enum { RING_NOT_TRIED = 0, RING_UP, RING_REFUSED };
 
 static struct {
 	perch_waitq_t lock; /* of which only the lock is used */
 	uint32_t state;
+	bool made; /* there is a ring, in use or not any more */
 	struct io_uring ring;
 } uring;
 
@@ -88,6 +91,7 @@ static bool ring_up(void)
 			else
 				io_uring_queue_exit(&uring.ring);
 		}
+		uring.made = state == RING_UP;
 		__atomic_store_n(&uring.state, state, __ATOMIC_RELAXED); /* looked at without the lock */
 	}
 	return uring.state == RING_UP;
@@ -103,21 +107,34 @@ static void append(struct claimed *c, struct claimed more)
 	}
 }
 
-/* The lock is held. What is in the submission queue is taken by the kernel before this
- * returns: it must not be there when the caller's frame is gone. */
-static struct claimed submit(void)
+/* Errors that pass: no memory just now, completions in the way, a signal. */
+static bool passes(int error)
 {
-	struct claimed c = {NULL, NULL};
+	return error == -EAGAIN || error == -EBUSY || error == -EINTR || error == -ENOMEM;
+}
 
+/*
+ * The lock is held. What is in the submission queue, one request, is taken by the kernel
+ * before this returns: it must not be there when the caller's frame is gone. False: the
+ * kernel refuses, as it does from now on (a filter that came later). Then it is taken out
+ * again, and no more is submitted; requests under way still complete.
+ */
+static bool submit(struct claimed *c)
+{
 	do {
 		int r = io_uring_submit(&uring.ring);
 
-		if (r <= 0) { /* no memory just now, or completions are in the way */
-			append(&c, reap());
+		if (r < 0 && !passes(r)) {
+			uring.ring.sq.sqe_tail = uring.ring.sq.sqe_head = *uring.ring.sq.khead;
+			__atomic_store_n(&uring.state, RING_REFUSED, __ATOMIC_RELAXED);
+			return false;
+		}
+		if (r <= 0) {
+			append(c, reap());
 			sched_yield();
 		}
 	} while (io_uring_sq_ready(&uring.ring));
-	return c;
+	return true;
 }
 
 /* In submit's and reap's lists: this one need not be woken, it runs. */
@@ -135,17 +152,19 @@ static void wake_others(struct claimed c, const struct waiter *me)
 /* The wait has timed out. The lock is held; let go of on return. */
 static void cancel(struct request *r, int fd)
 {
-	struct io_uring_sqe *sqe;
-	struct claimed c;
+	struct claimed c = {NULL, NULL};
 
 	if (r->done) {
 		waitq_unlock(&uring.lock);
 		return;
 	}
-	sqe = io_uring_get_sqe(&uring.ring);
-	io_uring_prep_cancel(sqe, r, 0);
-	io_uring_sqe_set_data(sqe, NULL);
-	c = submit();
+	if (uring.state == RING_UP) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&uring.ring);
+
+		io_uring_prep_cancel(sqe, r, 0);
+		io_uring_sqe_set_data(sqe, NULL);
+		submit(&c); /* if it is refused, the request takes as long as it takes */
+	}
 	wait_begin(&r->wait, false);
 	r->waiter.wait = &r->wait;
 	if (r->done) {
@@ -162,14 +181,15 @@ int uring_do(void (*prepare)(struct io_uring_sqe *sqe, const void *arg), const v
 	struct io_uring_sqe *sqe;
 	struct request r;
 	struct claimed c;
-	int error = object_may_wait(deadline);
-	bool timed_out = false;
+	int error = object_may_wait(deadline), tries = 0;
+	bool timed_out = false, submitted;
 
 	if (error)
 		return error;
 	if (!sched_up() || __atomic_load_n(&uring.state, __ATOMIC_RELAXED) == RING_REFUSED || !io_up())
 		return URING_NONE;
 again:
+	c = (struct claimed){NULL, NULL};
 	r.done = false;
 	idle_io_begin();
 	waitq_lock(&uring.lock);
@@ -183,10 +203,10 @@ again:
 	io_uring_sqe_set_data(sqe, &r);
 	wait_begin(&r.wait, deadline != CLOCK_NEVER);
 	r.waiter.wait = &r.wait;
-	c = submit();
+	submitted = submit(&c);
 	inject();
 	append(&c, reap());
-	if (r.done) {
+	if (!submitted || r.done) {
 		waitq_unlock(&uring.lock);
 		wake_others(c, &r.waiter);
 	} else {
@@ -198,16 +218,22 @@ again:
 		}
 	}
 	idle_io_end();
+	if (!submitted)
+		return URING_NONE;
 	if (r.result != -ECANCELED && r.result != -EINTR && r.result != -INTERRUPTED)
 		return r.result;
-	if (!timed_out)
-		goto again; /* the pthread that submitted it has ended, perhaps */
-	return -ETIMEDOUT;
+	if (timed_out)
+		return -ETIMEDOUT;
+	/* the pthread that submitted it has ended, perhaps; or the kernel cannot make one for it */
+	if (++tries < TRIES)
+		goto again;
+	return URING_NONE;
 }
 
 void uring_stop(void)
 {
-	if (uring.state == RING_UP)
+	if (uring.made)
 		io_uring_queue_exit(&uring.ring);
+	uring.made = false;
 	uring.state = RING_NOT_TRIED;
 }

@@ -54,11 +54,13 @@ bool harness_stress_over(void);
 
 /*
  * harness_refuse - from now on a system call of this process and its children
- * fails with EPERM. Known names: get_mempolicy, io_uring_setup, mbind, membarrier,
+ * fails with EPERM. Known names: get_mempolicy, io_uring_enter, io_uring_setup, mbind, membarrier,
  * move_pages, sched_setattr, sched_setscheduler.
  * Returns 0, -EINVAL (another name), or -errno.
  */
 int harness_refuse(const char *syscall_name);
+/* The same for all pthreads that there are, with an error of choice (EPERM, ENOSYS). */
+int harness_refuse_from_now_on(const char *syscall_name, int error);
 
 /* From now on that system call ends the process with SIGSYS: it is not to be made. */
 int harness_forbid(const char *syscall_name);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tests/harness/helpers.h"
 #include "tests/harness/internal.h"
@@ -31,6 +32,7 @@ static int number_of(const char *syscall_name)
 		int number;
 	} known[] = {
 		{"get_mempolicy", SYS_get_mempolicy},
+		{"io_uring_enter", SYS_io_uring_enter},
 		{"io_uring_setup", SYS_io_uring_setup},
 		{"mbind", SYS_mbind},
 		{"membarrier", SYS_membarrier},
@@ -46,7 +48,7 @@ static int number_of(const char *syscall_name)
 }
 
 /* What the kernel does instead of the call. */
-static int filter_call(const char *syscall_name, uint32_t action)
+static int filter_call(const char *syscall_name, uint32_t action, unsigned flags)
 {
 	int number = number_of(syscall_name);
 	struct sock_filter filter[] = {
@@ -63,19 +65,24 @@ static int filter_call(const char *syscall_name, uint32_t action)
 		return number;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program))
 		return -errno;
 	return 0;
 }
 
 int harness_refuse(const char *syscall_name)
 {
-	return filter_call(syscall_name, SECCOMP_RET_ERRNO | EPERM);
+	return filter_call(syscall_name, SECCOMP_RET_ERRNO | EPERM, 0);
+}
+
+int harness_refuse_from_now_on(const char *syscall_name, int error)
+{
+	return filter_call(syscall_name, SECCOMP_RET_ERRNO | (uint32_t)error, SECCOMP_FILTER_FLAG_TSYNC);
 }
 
 int harness_forbid(const char *syscall_name)
 {
-	return filter_call(syscall_name, SECCOMP_RET_KILL_PROCESS);
+	return filter_call(syscall_name, SECCOMP_RET_KILL_PROCESS, 0);
 }
 
 int harness_refuse_by_environment(void)

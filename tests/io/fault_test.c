@@ -346,6 +346,41 @@ static void use_all(void)
 	}
 }
 
+/* ---- the ring is refused, by a filter that comes later ---- */
+
+static void *sync_a_file(void *name)
+{
+	int fd = perch_open(name, O_RDWR, 0);
+	struct timespec at = in_ns(10000000000);
+
+	ASSERT_GE(fd, 0);
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ(perch_fsync(fd), 0);
+		ASSERT_EQ(perch_timedfsync(fd, &at), 0);
+		perch_yield();
+	}
+	EXPECT_EQ(perch_close(fd), 0);
+	return NULL;
+}
+
+TEST_F(faults, the_ring_is_refused_after_its_first_use)
+{
+	char name[] = "/tmp/perch-ring-XXXXXX";
+	struct crowd c = {0};
+	int fd = mkstemp(name);
+
+	ASSERT_GE(fd, 0);
+	crowd_add(&c, 4, 0, sync_a_file, name);
+	crowd_join(&c);
+	crowd_add(&c, 8, 2, sync_a_file, name);
+	ASSERT_EQ(harness_refuse_from_now_on("io_uring_enter", variant->config.workers ? ENOSYS : EPERM), 0);
+	crowd_join(&c);
+	crowd_add(&c, 8, 2, sync_a_file, name);
+	crowd_join(&c);
+	unlink(name);
+	close(fd);
+}
+
 TEST(while_the_runtime_is_down)
 {
 	use_all();
