@@ -204,6 +204,34 @@ int config_read(const struct perch_config *given, struct perch_config *out)
 	return 0;
 }
 
+void config_tell_others(const struct perch_config *wanted, const struct perch_config *in_force)
+{
+	const struct {
+		const char *name;
+		uint64_t wanted, in_force;
+	} fields[] = {
+		{"procs", wanted->procs, in_force->procs},
+		{"workers", wanted->workers, in_force->workers},
+		{"handoff", wanted->handoff, in_force->handoff},
+		{"spares", wanted->spares, in_force->spares},
+		{"stack_size", wanted->stack_size, in_force->stack_size},
+		{"guard", wanted->guard, in_force->guard},
+		{"rseq", wanted->rseq, in_force->rseq},
+		{"shuffle", wanted->shuffle, in_force->shuffle},
+		{"deadlock", wanted->deadlock, in_force->deadlock},
+		{"sigquit", wanted->sigquit, in_force->sigquit},
+		{"follow", wanted->follow, in_force->follow},
+		{"stats", wanted->stats, in_force->stats},
+		{"steal", wanted->steal, in_force->steal},
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (fields[i].wanted && fields[i].wanted != fields[i].in_force)
+			fprintf(stderr, "perch: the runtime is up with %s=%llu: %llu (perch_config.%s) has no effect\n",
+				fields[i].name, (unsigned long long)fields[i].in_force,
+				(unsigned long long)fields[i].wanted, fields[i].name);
+}
+
 #define DELAY_MOST 1000000000
 
 int config_policy(const struct perch_config *config, struct policy *policy)

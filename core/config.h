@@ -14,6 +14,9 @@
  */
 int config_read(const struct perch_config *given, struct perch_config *out);
 
+/* It runs already by those settings: a line on stderr for each that is wanted otherwise. */
+void config_tell_others(const struct perch_config *wanted, const struct perch_config *in_force);
+
 /* Whom workers rob, by that and PERCH_STEAL_DELAY. 0, or -EINVAL in the same way. */
 int config_policy(const struct perch_config *config, struct policy *policy);
 

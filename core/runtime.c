@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* runtime.c - starting and stopping it all. */
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +46,8 @@
 #define WORKERS_PER_PROCESSOR 64
 
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
-static bool changing; /* the lock is held, and the runtime is half up */
+static bool changing;  /* the lock is held, and the runtime is half up */
+static unsigned users; /* starts that no stop belongs to yet; under the lock */
 static struct perch_config config;
 static struct probe probe;
 
@@ -274,6 +276,34 @@ out:
 	return r;
 }
 
+/* Another part of the program uses it too. The lock is held. */
+static int join_users(const struct perch_config *given)
+{
+	struct perch_config now = config;
+
+	if (users == UINT_MAX)
+		return -EAGAIN;
+	now.procs = perch_procs();
+	now.workers = perch_workers();
+	if (given)
+		config_tell_others(given, &now);
+	users++;
+	return 0;
+}
+
+/* One of several users goes: nothing is stopped. */
+static bool leave_users(void)
+{
+	bool others;
+
+	pthread_mutex_lock(&starting);
+	others = sched_up() && users > 1;
+	if (others)
+		users--;
+	pthread_mutex_unlock(&starting);
+	return others;
+}
+
 int perch_start(const struct perch_config *given)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -286,10 +316,11 @@ int perch_start(const struct perch_config *given)
 		foreign_note();
 	pthread_mutex_lock(&starting);
 	if (sched_up()) {
-		r = -EALREADY;
+		r = join_users(given);
 	} else {
 		__atomic_store_n(&changing, true, __ATOMIC_SEQ_CST);
 		r = start(given);
+		users = r ? 0 : 1;
 		__atomic_store_n(&changing, false, __ATOMIC_SEQ_CST);
 	}
 	pthread_mutex_unlock(&starting);
@@ -346,13 +377,15 @@ int perch_stop(void)
 	r = sched_check();
 	if (r)
 		return r;
+	if (leave_users())
+		return 0;
 	if (worker_self() || reporter_self())
 		return -EDEADLK;
 	/* Threads may create others and call anything meanwhile. The lock is held
 	 * for each look: what is counted is there only until another's stop. */
 	foreign_pause(); /* from here on it wakes nobody */
 	pthread_mutex_lock(&starting);
-	while (sched_up() && !all_ended_for_good()) {
+	while (sched_up() && users == 1 && !all_ended_for_good()) {
 		end_periods_if_alone();
 		pthread_mutex_unlock(&starting);
 		nanosleep(&nap, NULL);
@@ -364,6 +397,12 @@ int perch_stop(void)
 		r = -EINVAL; /* another stopped it first */
 		goto out;
 	}
+	if (users > 1) { /* it was started again meanwhile */
+		timer_periods_end(false);
+		users--;
+		goto out;
+	}
+	users = 0;
 	__atomic_store_n(&changing, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&sched.state, SCHED_DOWN, __ATOMIC_RELEASE);
 	if (sched.never_ran > 1)

@@ -33,19 +33,22 @@ extern "C" {
  * perch_start - start the runtime: one processor per CPU, workers pinned.
  * @config: settings, or NULL for defaults and the environment
  *
- * May be called again after perch_stop(), any number of times. The caller
- * stays an ordinary ("foreign") pthread, which may create, join and wake.
+ * Where it runs already, another part of the program uses it too, as a library may beside
+ * the program: then it goes on as it is, by the settings that it has, and a line on stderr
+ * names each one that is asked for otherwise. To each successful call belongs one of
+ * perch_stop(), any number of times. The caller stays an ordinary ("foreign") pthread, which
+ * may create, join and wake.
  *
- * Returns 0; -EALREADY (it runs); -EINVAL (a bad setting, named on stderr);
+ * Returns 0; -EINVAL (a bad setting, named on stderr);
  * -ENOMEM; -EAGAIN (no pthread to be had); -ENOTSUP (a feature that the
  * settings insist on is missing); -EPERM (in the child of a fork()).
  */
 int perch_start(const struct perch_config *config);
 
 /*
- * perch_stop - wait until every thread has ended, then end the workers and
- * give back all memory.
- * Returns 0; -EINVAL (not running); -EDEADLK (called from a perch thread).
+ * perch_stop - of the last that started it: wait until every thread has ended, then end
+ * the workers and give back all memory. Of the others: nothing, and no wait.
+ * Returns 0; -EINVAL (not running); -EDEADLK (the last, called from a perch thread).
  */
 int perch_stop(void);
 
@@ -53,7 +56,8 @@ int perch_stop(void);
  * perch_run - start, run fn(arg) as the first thread, wait for every thread,
  * stop. For programs that are perch from end to end.
  * @status: where fn's result goes, or NULL
- * Returns 0 or what perch_start()/perch_create() returned.
+ * Returns 0 or what perch_start()/perch_create() returned. Where the runtime is up already
+ * it waits for its first thread only.
  */
 int perch_run(const struct perch_config *config, void *(*fn)(void *), void *arg, void **status);
 

@@ -109,10 +109,15 @@ TEST_TIMEOUT(a_thousand_starts_leave_nothing, 120)
 
 static void *calls_from_inside(void *arg)
 {
-	(void)arg;
-	EXPECT_EQ(perch_start(NULL), -EALREADY);
+	void *status = NULL;
+
 	EXPECT_EQ(perch_stop(), -EDEADLK);
-	EXPECT_EQ(perch_run(NULL, same, NULL, NULL), -EALREADY);
+	/* as a library does, whether the program has started it or not */
+	EXPECT_EQ(perch_start(NULL), 0);
+	EXPECT_EQ(perch_stop(), 0);
+	EXPECT_EQ(perch_stop(), -EDEADLK);
+	EXPECT_EQ(perch_run(NULL, same, arg, &status), 0);
+	EXPECT_EQ(status, arg);
 	return NULL;
 }
 
@@ -155,12 +160,90 @@ TEST(started_twice_stopped_twice)
 	ASSERT_EQ(perch_start(NULL), 0);
 	EXPECT_GT(perch_procs(), 0);
 	EXPECT_EQ(perch_workers(), perch_procs());
-	EXPECT_EQ(perch_start(NULL), -EALREADY);
-	ASSERT_EQ(perch_create(&t, NULL, calls_from_inside, NULL), 0);
+	ASSERT_EQ(perch_create(&t, NULL, calls_from_inside, &t), 0);
 	ASSERT_EQ(perch_join(t, NULL), 0);
 	ASSERT_EQ(perch_stop(), 0);
 	EXPECT_EQ(perch_stop(), -EINVAL);
 	EXPECT_EQ(perch_procs(), 0);
+}
+
+/* ---- two parts of one program ---- */
+
+static void *until_told(void *told)
+{
+	while (!__atomic_load_n((uint32_t *)told, __ATOMIC_ACQUIRE))
+		perch_yield();
+	return told;
+}
+
+TEST(the_last_of_its_users_stops_it)
+{
+	uint32_t told = 0;
+	perch_t t;
+
+	ASSERT_EQ(perch_start(NULL), 0);
+	ASSERT_EQ(perch_start(NULL), 0);
+	ASSERT_EQ(perch_run(NULL, same, NULL, NULL), 0);
+	ASSERT_EQ(perch_create(&t, NULL, until_told, &told), 0);
+	/* it does not wait for the thread, which is the other's, perhaps */
+	ASSERT_EQ(perch_stop(), 0);
+	EXPECT_GT(perch_procs(), 0);
+	__atomic_store_n(&told, 1, __ATOMIC_RELEASE);
+	ASSERT_EQ(perch_join(t, NULL), 0);
+	ASSERT_EQ(perch_stop(), 0);
+	EXPECT_EQ(perch_procs(), 0);
+	EXPECT_EQ(perch_stop(), -EINVAL);
+}
+
+static void *use_it_a_while(void *arg)
+{
+	for (int i = 0; i < 200; i++) {
+		void *result = NULL;
+		perch_t t;
+
+		ASSERT_EQ(perch_start(NULL), 0);
+		ASSERT_EQ(perch_create(&t, NULL, same, arg), 0);
+		ASSERT_EQ(perch_join(t, &result), 0);
+		ASSERT_EQ(result, arg);
+		ASSERT_EQ(perch_stop(), 0);
+	}
+	return NULL;
+}
+
+/* Whoever comes while the last one stops it, finds it up, or starts it anew. */
+TEST_TIMEOUT(users_come_and_go, 60)
+{
+	pthread_t p[4];
+
+	for (int i = 0; i < 4; i++)
+		ASSERT_EQ(pthread_create(&p[i], NULL, use_it_a_while, &p[i]), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(p[i], NULL);
+	EXPECT_EQ(perch_procs(), 0);
+}
+
+static void ask_for_other_settings(void *unused)
+{
+	const struct perch_config other = {.stack_size = (size_t)1 << 20, .steal = PERCH_STEAL_FLAT};
+
+	(void)unused;
+	ASSERT_EQ(perch_start(NULL), 0);
+	ASSERT_EQ(perch_start(NULL), 0);
+	ASSERT_EQ(perch_start(&other), 0);
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(perch_stop(), 0);
+}
+
+TEST(who_asks_for_other_settings_is_told)
+{
+	struct harness_captured c;
+
+	ASSERT_EQ(harness_capture(&c, ask_for_other_settings, NULL), 0);
+	EXPECT_EQ(c.status, 0);
+	EXPECT_CONTAINS(c.text, "stack_size=65536: 1048576 (perch_config.stack_size) has no effect");
+	EXPECT_CONTAINS(c.text, "(perch_config.steal) has no effect");
+	EXPECT_EQ(strstr(c.text, "procs="), NULL);
+	harness_release(&c);
 }
 
 static void *stop_it(void *arg)
