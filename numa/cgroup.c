@@ -80,6 +80,17 @@ static int find_mount(char *mountinfo, enum cgroup_version version, const char *
 	return found;
 }
 
+/* It leads out of what the namespace shows. (A group may be called "..x".) */
+static bool leads_up(const char *path)
+{
+	while ((path = strstr(path, "/.."))) {
+		path += 3;
+		if (!*path || *path == '/')
+			return true;
+	}
+	return false;
+}
+
 static int walk_up(struct sysfs *s, enum cgroup_version version, const struct mount *m, const char *group,
 		   int (*visit)(struct sysfs *, enum cgroup_version, const char *, void *), void *context)
 {
@@ -95,7 +106,7 @@ static int walk_up(struct sysfs *s, enum cgroup_version version, const struct mo
 	 */
 	if (top == 1)
 		top = 0;
-	if (strncmp(group, m->top, top) != 0 || (group[top] && group[top] != '/') || strstr(group, "/.."))
+	if (strncmp(group, m->top, top) != 0 || (group[top] && group[top] != '/') || leads_up(group))
 		group = "";
 	else
 		group += top;

@@ -74,6 +74,15 @@ for how in SHARED STATIC; do
 	done
 done
 
+# What pkg-config prints is for the shell.
+odd_prefix() {
+	odd="$tmp/a prefix|with&signs"
+	"$install" "--prefix=$odd" &&
+		flags=$(PKG_CONFIG_PATH="$odd/lib/pkgconfig" pkg-config --cflags --libs perch) &&
+		eval "cc -o \"\$tmp/odd\" \"\$example\" $flags" && LD_LIBRARY_PATH="$odd/lib" "$tmp/odd"
+}
+check "a prefix with blanks and signs" odd_prefix
+
 # shellcheck disable=SC2046 # words
 closed() {
 	cc -o "$tmp/closed" $(pkg-config --cflags perch) "$closed" && "$tmp/closed" "$lib/libperch.so"

@@ -83,6 +83,17 @@ TEST_F(quota, version_2_a_namespace_shows_its_own_root)
 	EXPECT_EQ(quota_cpus(&self->q), 3);
 }
 
+TEST_F(quota, a_group_whose_name_begins_with_dots)
+{
+	version_2(&self->m);
+	machine_write(&self->m, "/proc/self/cgroup", "0::/..x/a..");
+	machine_write(&self->m, "/cg/..x/cpu.max", "200000 100000");
+	machine_write(&self->m, "/cg/..x/a../cpu.max", "max 100000");
+	EXPECT_EQ(READ(), 0);
+	EXPECT_EQ(quota_cpus(&self->q), 2);
+	EXPECT_STREQ(self->q.group, "/cg/..x");
+}
+
 TEST_F(quota, version_1_chain)
 {
 	machine_write(&self->m, "/proc/self/cgroup", "4:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/");

@@ -46,7 +46,10 @@ put 755 libperch.so.0 "$to/libperch.so.$version"
 put 755 tools/perch/perch "$bin/perch"
 ln -sf "libperch.so.$version" "$to/libperch.so.0"
 ln -sf libperch.so.0 "$to/libperch.so"
-fill() { sed "s|@prefix@|$prefix|g; s|@libdir@|$libdir|g; s|@includedir@|$prefix/include|g; s|@version@|$version|g" "$1"; }
+text() { printf '%s' "$1" | sed 's/[&|\\]/\\&/g'; } # for the right side of a substitution
+fill() {
+	sed "s|@prefix@|$(text "$prefix")|g; s|@libdir@|$(text "$libdir")|g; s|@includedir@|$(text "$prefix")/include|g; s|@version@|$version|g" "$1"
+}
 fill tools/build/perch.pc.in >"$to/pkgconfig/perch.pc"
 for f in perchConfig perchConfigVersion; do
 	fill "tools/build/$f.cmake.in" >"$to/cmake/perch/$f.cmake"
