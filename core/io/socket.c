@@ -23,7 +23,7 @@
 
 /* Between tries at a socket that has no event for "there is room now" (AF_UNIX): twice as long each time. */
 #define AGAIN_NS UINT64_C(1000000)
-#define AGAIN_MOST_NS UINT64_C(50000000)
+#define AGAIN_MOST_NS UINT64_C(100000000)
 
 /* ---- accept ---- */
 

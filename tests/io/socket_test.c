@@ -229,7 +229,7 @@ TEST_F(sockets, a_connect_that_waits_for_room_hardly_asks)
 	crowd_add(&c, 10, 0, connect_in_vain_for_long, NULL);
 	crowd_join(&c);
 	harness_log("%lu connects", connects);
-	/* each 1, 2, 4 ... 50 ms after the one before, and each takes up to a few; by the
+	/* each 1, 2, 4 ... 100 ms after the one before, and each takes up to a few; by the
 	 * millisecond they were thousands */
 	EXPECT_LT(connects, 10 * 30);
 	close(filler);
