@@ -29,6 +29,8 @@
 #define LOOKS_CLOSE 50
 #define IDLE_NS 100000000u
 #define STUCK_NS 10000000u
+/* A worker that has made no fair round for so long, as its rounds are long, makes one next. */
+#define FAIR_NS 5000000u
 /* What a worker's CPU clock says of such a time is believed. */
 #define CLOCK_TELLS_NS 200000u
 /* After it could not make a worker. */
@@ -205,6 +207,20 @@ static bool look(struct processor *p, struct seat *s, struct worker *w, uint64_t
 	return hand_off(p, w, false, now);
 }
 
+/* Fair rounds are counted in rounds; where these take long, a fair one is due by the clock. */
+static void see_to_fairness(struct seat *s, struct worker *w, uint64_t now)
+{
+	uint32_t rounds = __atomic_load_n(&w->fair_rounds, __ATOMIC_RELAXED);
+
+	if (rounds != s->fair_rounds) {
+		s->fair_rounds = rounds;
+		s->fair_at = now;
+	} else if (now - s->fair_at >= FAIR_NS) {
+		s->fair_at = now;
+		__atomic_store_n(&w->fair_due, 1, __ATOMIC_RELAXED);
+	}
+}
+
 /* *active: some holder does not sleep. True: a seat was given away. */
 static bool look_at_all(uint64_t now, bool *active)
 {
@@ -222,6 +238,7 @@ static bool look_at_all(uint64_t now, bool *active)
 				continue;
 			}
 			*active = true;
+			see_to_fairness(&p->seat[n], w, now);
 			if (monitor.hands_off)
 				moved |= look(p, &p->seat[n], w, now);
 		}

@@ -32,7 +32,9 @@ static uintptr_t old_end(void)
 static uintptr_t fair_round(struct worker *w)
 {
 	uintptr_t item = 0;
-	unsigned first = w->fair_rounds++;
+	unsigned first = w->fair_rounds;
+
+	__atomic_store_n(&w->fair_rounds, first + 1, __ATOMIC_RELAXED);
 
 	for (unsigned i = 0; i < 4 && !item; i++) {
 		switch ((first + i) % 4) {

@@ -39,6 +39,11 @@ TURN_INLINE uintptr_t next_item(struct worker *w)
 	if (__builtin_expect(worker_called(w), 0)) {
 		if (!worker_on_duty(w))
 			return 0;
+		if (__atomic_load_n(&w->fair_due, __ATOMIC_RELAXED)) {
+			__atomic_store_n(&w->fair_due, 0, __ATOMIC_RELAXED);
+			w->rounds = 1;
+			w->fair_left = 0;
+		}
 		/* in every second round, so that neither they nor the others starve */
 		if ((w->pinned_turn = !w->pinned_turn) && (item = next_pinned(w)))
 			return item;

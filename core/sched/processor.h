@@ -22,6 +22,8 @@ struct seat {
 	uint64_t switches, since; /* it has made so many, and no other, since then */
 	uint64_t cpu_ns, cpu_at;  /* it had used so much of a CPU by then */
 	uint64_t still_since;     /* the ring has not moved */
+	uint64_t fair_at;         /* its holder had made so many fair rounds by then */
+	uint32_t fair_rounds;
 	uint32_t tail;
 };
 

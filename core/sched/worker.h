@@ -104,6 +104,7 @@ struct worker {
 	uint32_t wake __attribute__((aligned(64))); /* futex: WAKE_... (idle.c) */
 	uint32_t duty;                              /* enum worker_duty, and a seat */
 	struct thread *pinned; /* threads pinned to it that are ready, the last on top; it takes them all */
+	uint32_t fair_due;     /* the monitor: a fair round is due by the clock */
 	uint32_t dismissed;    /* became a spare in its sleep (idle.c) */
 	uint32_t counted;      /* called to duty, and counted as a searcher by who did so */
 	bool listed;           /* among the spares; this and the links under their lock */
@@ -166,7 +167,8 @@ static inline bool worker_has_pinned(const struct worker *w)
 static inline __attribute__((always_inline)) bool worker_called(const struct worker *w)
 {
 	return ((uintptr_t)__atomic_load_n(&w->pinned, __ATOMIC_SEQ_CST) | (uintptr_t)w->pinned_first |
-		(__atomic_load_n(&w->duty, __ATOMIC_SEQ_CST) & DUTY_KIND)) != 0;
+		(__atomic_load_n(&w->duty, __ATOMIC_SEQ_CST) & DUTY_KIND) |
+		__atomic_load_n(&w->fair_due, __ATOMIC_RELAXED)) != 0;
 }
 
 /* By itself: true once for each call to duty, when it has seen that it is on duty or

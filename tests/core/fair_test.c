@@ -162,3 +162,108 @@ TEST_TIMEOUT(who_yielded_is_found_while_another_computes, 60)
 	EXPECT_GT(rounds, 10);
 	EXPECT_EQ(perch_stop(), 0);
 }
+
+/* ---- rounds that are long ---- */
+
+static perch_sem_t turn[2];
+static uint32_t over;
+
+static void compute(uint64_t ns)
+{
+	for (uint64_t until = harness_now() + ns; harness_now() < until;)
+		;
+}
+
+struct player {
+	perch_sem_t *mine, *others;
+	uint64_t ns, rounds;
+};
+
+/* The one who posts is at its wait next: so of the two one is always on top of the ring. */
+static void *hand_over_and_compute(void *arg)
+{
+	struct player *p = arg;
+
+	for (; !__atomic_load_n(&over, __ATOMIC_ACQUIRE); p->rounds++) {
+		perch_sem_wait(p->mine);
+		compute(p->ns);
+		perch_sem_post(p->others);
+	}
+	perch_sem_post(p->others);
+	return NULL;
+}
+
+struct bystander {
+	uint64_t for_ns, turns, longest;
+};
+
+static void *yield_and_look(void *arg)
+{
+	struct bystander *b = arg;
+	uint64_t begun = harness_now(), last = begun;
+
+	while (last - begun < b->for_ns) {
+		uint64_t now;
+
+		perch_yield();
+		now = harness_now();
+		b->longest = now - last > b->longest ? now - last : b->longest;
+		b->turns++;
+		last = now;
+	}
+	__atomic_store_n(&over, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+FIXTURE(rounds)
+{
+	int unused;
+};
+FIXTURE_VARIANT(rounds)
+{
+	uint64_t ns;
+};
+FIXTURE_VARIANT_ADD(rounds, of_1_us){1000};
+FIXTURE_VARIANT_ADD(rounds, of_100_us){100000};
+FIXTURE_VARIANT_ADD(rounds, of_1_ms){1000000};
+FIXTURE_VARIANT_ADD(rounds, of_3_ms){3000000};
+FIXTURE_VARIANT_ADD(rounds, of_8_ms){8000000};
+
+FIXTURE_SETUP(rounds)
+{
+	const struct perch_config config = {.procs = 1, .workers = 1};
+
+	(void)self;
+	(void)variant;
+	ASSERT_EQ(perch_start(&config), 0);
+	ASSERT_EQ(perch_sem_init(&turn[0], 0, 1), 0);
+	ASSERT_EQ(perch_sem_init(&turn[1], 0, 0), 0);
+}
+
+FIXTURE_TEARDOWN(rounds)
+{
+	(void)self;
+	(void)variant;
+	EXPECT_EQ(perch_stop(), 0);
+}
+
+TEST_F_TIMEOUT(rounds, who_is_ready_waits_for_milliseconds, 60)
+{
+	struct player p[2] = {{&turn[0], &turn[1], variant->ns, 0}, {&turn[1], &turn[0], variant->ns, 0}};
+	struct bystander b = {2000000000, 0, 0};
+	perch_t t[3];
+
+	(void)self;
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(perch_create(&t[i], NULL, hand_over_and_compute, &p[i]), 0);
+	ASSERT_EQ(perch_create(&t[2], NULL, yield_and_look, &b), 0);
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(perch_join(t[i], NULL), 0);
+	harness_log("%llu and %llu rounds; %llu turns beside them, the longest wait %llu ms",
+		    (unsigned long long)p[0].rounds, (unsigned long long)p[1].rounds, (unsigned long long)b.turns,
+		    (unsigned long long)b.longest / 1000000);
+	/* 2 s / (4 x (10 ms + a round)) are 27 for the longest; on a busy machine fewer. By
+	 * rounds alone a turn came each 61 to 244 rounds: 2 s and more, for 8 ms */
+	EXPECT_GT(b.turns, 12);
+	EXPECT_GT(p[0].rounds, 5);
+}
