@@ -36,15 +36,25 @@ static struct domain *map_domains(void)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+/* By atomics, as that pthread may look even while the runtime is started again. */
+static void clear_domains(unsigned n)
+{
+	for (unsigned d = 0; d < n; d++) {
+		__atomic_store_n(&sleepers.domain[d].searching, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&sleepers.domain[d].sleeping, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&sleepers.domain[d].seats, 0, __ATOMIC_RELAXED);
+	}
+}
+
 int sleepers_start(unsigned workers)
 {
 	size_t size;
 
 	if (!sleepers.domain && !(sleepers.domain = map_domains()))
 		return -ENOMEM;
-	memset(sleepers.domain, 0, sleepers.domains * sizeof(*sleepers.domain));
-	sleepers.domains = domains_of(sched.policy.kind);
-	memset(sleepers.domain, 0, sleepers.domains * sizeof(*sleepers.domain));
+	clear_domains(sleepers.domains);
+	__atomic_store_n(&sleepers.domains, domains_of(sched.policy.kind), __ATOMIC_RELAXED);
+	clear_domains(sleepers.domains);
 	sleepers.rows = sched.node_slots;
 	sleepers.row_words = (workers + 511) / 512 * 8; /* whole lines */
 	size = (size_t)sleepers.rows * sleepers.row_words * sizeof(*sleepers.mask);
@@ -71,14 +81,18 @@ uint32_t sleepers_count(void)
 {
 	uint32_t sum = 0;
 
-	for (unsigned d = 0; d < sleepers.domains; d++)
+	unsigned n = __atomic_load_n(&sleepers.domains, __ATOMIC_RELAXED);
+
+	for (unsigned d = 0; d < n; d++)
 		sum += __atomic_load_n(&sleepers.domain[d].sleeping, __ATOMIC_SEQ_CST);
 	return sum;
 }
 
 bool sleepers_any_searches(void)
 {
-	for (unsigned d = 0; d < sleepers.domains; d++)
+	unsigned n = __atomic_load_n(&sleepers.domains, __ATOMIC_RELAXED);
+
+	for (unsigned d = 0; d < n; d++)
 		if (__atomic_load_n(&sleepers.domain[d].searching, __ATOMIC_SEQ_CST))
 			return true;
 	return false;
