@@ -31,14 +31,10 @@ static int number_of(const char *syscall_name)
 		const char *name;
 		int number;
 	} known[] = {
-		{"get_mempolicy", SYS_get_mempolicy},
-		{"io_uring_enter", SYS_io_uring_enter},
-		{"io_uring_setup", SYS_io_uring_setup},
-		{"mbind", SYS_mbind},
-		{"membarrier", SYS_membarrier},
-		{"move_pages", SYS_move_pages},
-		{"sched_setattr", SYS_sched_setattr},
-		{"sched_setscheduler", SYS_sched_setscheduler},
+		{"get_mempolicy", SYS_get_mempolicy},   {"io_uring_enter", SYS_io_uring_enter},
+		{"io_uring_setup", SYS_io_uring_setup}, {"mbind", SYS_mbind},
+		{"membarrier", SYS_membarrier},         {"move_pages", SYS_move_pages},
+		{"sched_setattr", SYS_sched_setattr},   {"sched_setscheduler", SYS_sched_setscheduler},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
