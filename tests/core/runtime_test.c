@@ -216,7 +216,7 @@ TEST_TIMEOUT(users_come_and_go, 60)
 	pthread_t p[4];
 
 	for (int i = 0; i < 4; i++)
-		ASSERT_EQ(pthread_create(&p[i], NULL, use_it_a_while, &p[i]), 0);
+		ASSERT_EQ(pthread_create(&p[i], NULL, use_it_a_while, &p), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(p[i], NULL);
 	EXPECT_EQ(perch_procs(), 0);
