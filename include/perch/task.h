@@ -34,9 +34,9 @@ typedef struct perch_task {
 
 /* What a task's function throws ends the process, whoever runs it. */
 #ifdef __cplusplus
-#define PERCH_NOTHING_LEAVES noexcept
+#define PERCH_NOTHING_LEAVES_ noexcept
 #else
-#define PERCH_NOTHING_LEAVES
+#define PERCH_NOTHING_LEAVES_
 #endif
 
 /* A task for a plain function: the pointer form. */
@@ -148,7 +148,7 @@ static inline int perch_fork(perch_call_t *call, void (*fn)(void *), void *arg)
  * May switch threads.
  * Returns 0, or -EINVAL (call is NULL, or its fork failed).
  */
-static inline int perch_sync(perch_call_t *call) PERCH_NOTHING_LEAVES
+static inline int perch_sync(perch_call_t *call) PERCH_NOTHING_LEAVES_
 {
 	if (__builtin_expect(!call || !call->task.run, 0))
 		return -22; /* EINVAL */
@@ -218,7 +218,7 @@ static inline int perch_sync(perch_call_t *call) PERCH_NOTHING_LEAVES
 		fields \
 	}; \
 	static R name params; \
-	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) PERCH_NOTHING_LEAVES \
+	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) PERCH_NOTHING_LEAVES_ \
 	{ \
 		struct name##_task *perch_x_ = (struct name##_task *)perch_t_; \
 		(void)perch_x_; \
@@ -230,7 +230,7 @@ static inline int perch_sync(perch_call_t *call) PERCH_NOTHING_LEAVES
 		save \
 		(void)perch_task_fork(&perch_x_->task); \
 	} \
-	__attribute__((__unused__)) static inline R name##_sync(struct name##_task *perch_x_) PERCH_NOTHING_LEAVES \
+	__attribute__((__unused__)) static inline R name##_sync(struct name##_task *perch_x_) PERCH_NOTHING_LEAVES_ \
 	{ \
 		if (__builtin_expect(perch_task_claim(&perch_x_->task), 1)) \
 			return name args; \
@@ -244,7 +244,7 @@ static inline int perch_sync(perch_call_t *call) PERCH_NOTHING_LEAVES
 		fields \
 	}; \
 	static void name params; \
-	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) PERCH_NOTHING_LEAVES \
+	__attribute__((__unused__)) static void name##_run(perch_task_t *perch_t_) PERCH_NOTHING_LEAVES_ \
 	{ \
 		struct name##_task *perch_x_ = (struct name##_task *)perch_t_; \
 		(void)perch_x_; \
@@ -256,7 +256,7 @@ static inline int perch_sync(perch_call_t *call) PERCH_NOTHING_LEAVES
 		save \
 		(void)perch_task_fork(&perch_x_->task); \
 	} \
-	__attribute__((__unused__)) static inline void name##_sync(struct name##_task *perch_x_) PERCH_NOTHING_LEAVES \
+	__attribute__((__unused__)) static inline void name##_sync(struct name##_task *perch_x_) PERCH_NOTHING_LEAVES_ \
 	{ \
 		if (__builtin_expect(perch_task_claim(&perch_x_->task), 1)) \
 			name args; \
