@@ -3,9 +3,9 @@
  * lookout see (core/sched/lookout.h), no more. */
 #include <perch/block.h>
 
-#include "core/sched/outermost.h"
 #include "core/sched/handoff.h"
 #include "core/sched/lookout.h"
+#include "core/sched/outermost.h"
 #include "core/sched/sched.h"
 
 void perch_block_begin(void)

@@ -20,9 +20,9 @@
 
 #include <perch/perch.h>
 
-#include "core/sched/outermost.h"
 #include "core/sched/aim.h"
 #include "core/sched/nodes.h"
+#include "core/sched/outermost.h"
 #include "core/sched/sched.h"
 #include "core/task/cut.h"
 #include "core/task/loop.h"
