@@ -26,6 +26,7 @@
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
 #include "core/sched/sleepers.h"
+#include "core/see/overflow_report.h"
 #include "core/see/pages.h"
 #include "core/see/reporter.h"
 #include "core/see/stats.h"
@@ -238,7 +239,8 @@ static int start(const struct perch_config *given)
 	r = set_start(allowed, procs, workers);
 	if (r)
 		goto threads;
-	overflow_start(current_of_worker);
+	overflow_report_prepare();
+	overflow_start(current_of_worker, overflow_report);
 	terminate_start();
 	sched.began_ns = clock_ns();
 	sched.never_ran = 0;

@@ -20,6 +20,7 @@
 #include "core/sched/resize.h"
 #include "core/sched/sched.h"
 #include "core/sched/task.h"
+#include "core/thread/overflow.h"
 #include "core/thread/trim.h"
 #include "rseq/section_lock.h"
 
@@ -349,6 +350,7 @@ static void *monitor_main(void *arg)
 		if (monitor.hands_off)
 			idle_io_check(now);
 		trim(now);
+		overflow_look();
 		if (active)
 			active_at = now;
 		if (moved) {

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <link.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -29,9 +28,17 @@ struct module {
 	size_t names_size;
 };
 
+struct wanted {
+	uintptr_t address, base;
+	char path[PATH_MAX];
+	bool found;
+};
+
+/* In pages of its own, untouched where nothing is: also for who may not call malloc. */
 struct symbols {
-	struct module *module[MODULES];
+	struct module module[MODULES];
 	unsigned modules;
+	struct wanted wanted; /* a path is much for a thread's stack */
 	struct known {
 		uintptr_t address;
 		const struct module *module;
@@ -42,17 +49,19 @@ struct symbols {
 
 struct symbols *symbols_new(void)
 {
-	return calloc(1, sizeof(struct symbols));
+	void *p = mmap(NULL, sizeof(struct symbols), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
 }
 
 void symbols_free(struct symbols *s)
 {
-	for (unsigned i = 0; s && i < s->modules; i++) {
-		if (s->module[i]->file)
-			munmap((void *)(uintptr_t)s->module[i]->file, s->module[i]->size);
-		free(s->module[i]);
-	}
-	free(s);
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->modules; i++)
+		if (s->module[i].file)
+			munmap((void *)(uintptr_t)s->module[i].file, s->module[i].size);
+	munmap(s, sizeof(*s));
 }
 
 /* ---- a file's symbol table ---- */
@@ -127,12 +136,6 @@ static const char *name_in(const struct module *m, uintptr_t address, uintptr_t 
 
 /* ---- which file an address is of ---- */
 
-struct wanted {
-	uintptr_t address, base;
-	char path[PATH_MAX];
-	bool found;
-};
-
 static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct wanted *w = arg;
@@ -153,27 +156,20 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
 
 static struct module *module_of(struct symbols *s, uintptr_t address)
 {
-	struct wanted *w = calloc(1, sizeof(*w)); /* a path is much for a thread's stack */
-	struct module *m = NULL;
+	struct wanted *w = &s->wanted;
+	struct module *m;
 	ssize_t n;
 
-	if (!w)
-		return NULL;
-	w->address = address;
+	*w = (struct wanted){.address = address};
 	dl_iterate_phdr(look_at, w);
 	if (!w->found)
-		goto out;
+		return NULL;
 	for (unsigned i = 0; i < s->modules; i++)
-		if (s->module[i]->base == w->base) {
-			m = s->module[i];
-			goto out;
-		}
+		if (s->module[i].base == w->base)
+			return &s->module[i];
 	if (s->modules == MODULES)
-		goto out;
-	m = calloc(1, sizeof(*m));
-	if (!m)
-		goto out;
-	s->module[s->modules++] = m;
+		return NULL;
+	m = &s->module[s->modules++];
 	m->base = w->base;
 	if (w->path[0]) {
 		strcpy(m->path, w->path);
@@ -184,8 +180,6 @@ static struct module *module_of(struct symbols *s, uintptr_t address)
 		n = readlink("/proc/self/exe", m->path, sizeof(m->path) - 1);
 		m->path[n > 0 ? n : 0] = 0;
 	}
-out:
-	free(w);
 	return m;
 }
 

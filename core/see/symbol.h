@@ -2,7 +2,7 @@
 /*
  * symbol.h - names for addresses of code: from the symbol tables of the files
  * that are mapped (.symtab, which knows static functions too; when a file was
- * stripped of it, what it exports). One pthread at a time.
+ * stripped of it, what it exports). One pthread at a time. Nothing of it calls malloc.
  */
 #ifndef PERCH_SEE_SYMBOL_H
 #define PERCH_SEE_SYMBOL_H

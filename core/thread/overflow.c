@@ -1,78 +1,100 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/thread/overflow.h"
 
-#include <execinfo.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/thread/stack.h"
 
+#ifndef BUS_MCEERR_AO
+#define BUS_MCEERR_AO 5 /* memory has failed, somewhere: a notice, and no instruction's fault */
+#endif
+
 static const int taken[] = {SIGSEGV, SIGBUS};
 static struct sigaction before[2];
+static uint32_t handed_over[2];
 static struct thread *(*current_thread)(void);
+static void (*report_overflow)(struct thread *t, uintptr_t address);
 
-static void report(struct thread *t, uintptr_t address)
+static void hand_over(int i, siginfo_t *info)
 {
-	char line[256], name[PERCH_NAME_MAX + 1];
-	void *frame[64];
-	struct stack *s = t->stack;
-	int n;
-
-	thread_read_name(t, name, false);
-	n = snprintf(line, sizeof(line),
-		     "perch: thread '%s' (%#llx) overflowed its stack of %zu bytes: "
-		     "address %#lx is in its guard; backtrace:\n",
-		     name, (unsigned long long)thread_handle(t), s->size, (unsigned long)address);
-
-	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) != n)
-		return;
-	n = backtrace(frame, 64);
-	backtrace_symbols_fd(frame, n, STDERR_FILENO);
+	sigaction(taken[i], &before[i], NULL);
+	__atomic_store_n(&handed_over[i], 1, __ATOMIC_RELEASE);
+	/* Blocked until this returns. Not to be had where the kernel takes the sender's
+	 * word for forged (an old one, another's namespace): without its value then. */
+	if ((info->si_code <= 0 || (taken[i] == SIGBUS && info->si_code == BUS_MCEERR_AO)) &&
+	    syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid), taken[i], info))
+		raise(taken[i]);
 }
 
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
-	uintptr_t address = (uintptr_t)info->si_addr;
 	struct thread *t = current_thread();
-	struct sigaction *old = &before[signal == taken[1]];
 
-	if (t && t->stack && stack_in_guard(t->stack, address)) {
-		report(t, address);
+	(void)context;
+	if (info->si_code > 0 && t && t->stack && stack_in_guard(t->stack, (uintptr_t)info->si_addr)) {
+		report_overflow(t, (uintptr_t)info->si_addr);
 		abort();
 	}
-	if (old->sa_flags & SA_SIGINFO) {
-		old->sa_sigaction(signal, info, context);
-	} else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
-		old->sa_handler(signal);
-	} else {
-		/* it faults again on return, and then the default is what happens */
-		sigaction(signal, old, NULL);
+	hand_over(signal == taken[1], info);
+}
+
+static void take(int i)
+{
+	struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	sigemptyset(&a.sa_mask);
+	sigaction(taken[i], &a, NULL);
+}
+
+static bool is_ours(const struct sigaction *a)
+{
+	return a->sa_flags & SA_SIGINFO && a->sa_sigaction == on_fault;
+}
+
+/* What was handed over is still there, or what SA_RESETHAND has made of it. */
+static bool is_as_left(int i, const struct sigaction *now)
+{
+	return now->sa_handler == before[i].sa_handler ||
+	       (before[i].sa_flags & (int)SA_RESETHAND && now->sa_handler == SIG_DFL);
+}
+
+void overflow_look(void)
+{
+	struct sigaction now;
+
+	for (int i = 0; i < 2; i++) {
+		if (__builtin_expect(!__atomic_load_n(&handed_over[i], __ATOMIC_ACQUIRE), 1))
+			continue;
+		__atomic_store_n(&handed_over[i], 0, __ATOMIC_RELAXED);
+		if (sigaction(taken[i], NULL, &now) || is_ours(&now) || !is_as_left(i, &now))
+			continue; /* the program has one that is newer */
+		before[i] = now;
+		take(i);
 	}
 }
 
-int overflow_start(struct thread *(*current)(void))
+void overflow_start(struct thread *(*current)(void), void (*report)(struct thread *t, uintptr_t address))
 {
-	struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-	void *frame[2];
-
 	current_thread = current;
-	backtrace(frame, 2); /* loads the unwinder now, not in a handler */
-	sigemptyset(&a.sa_mask);
-	for (int i = 0; i < 2; i++)
-		sigaction(taken[i], &a, &before[i]);
-	return 0;
+	report_overflow = report;
+	for (int i = 0; i < 2; i++) {
+		handed_over[i] = 0;
+		sigaction(taken[i], NULL, &before[i]);
+		take(i);
+	}
 }
 
 void overflow_stop(void)
 {
-	for (int i = 0; i < 2; i++) {
-		struct sigaction now;
+	struct sigaction now;
 
-		/* somebody may have put a handler over ours meanwhile: leave theirs */
-		if (!sigaction(taken[i], NULL, &now) && now.sa_sigaction == on_fault)
+	/* somebody may have put a handler over ours meanwhile: leave theirs */
+	for (int i = 0; i < 2; i++)
+		if (!sigaction(taken[i], NULL, &now) && is_ours(&now))
 			sigaction(taken[i], &before[i], NULL);
-	}
 }

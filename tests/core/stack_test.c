@@ -269,7 +269,13 @@ static void expect_report(struct overflow o, const char *name, const char *size)
 	EXPECT_CONTAINS(c.text, "overflowed its stack");
 	EXPECT_CONTAINS(c.text, name);
 	EXPECT_CONTAINS(c.text, size);
+	EXPECT_CONTAINS(c.text, "perch_attr_setstacksize(), or PERCH_STACK_SIZE");
 	EXPECT_CONTAINS(c.text, "backtrace");
+	/* a recursion is told once, by name, and what is above it is reached */
+	EXPECT_CONTAINS(c.text, " overflow_below+");
+	EXPECT_CONTAINS(c.text, "\n    ... this one ");
+	EXPECT_CONTAINS(c.text, " overflow_in_thread+");
+	EXPECT_LT(c.length, 8192u);
 	harness_release(&c);
 }
 
