@@ -18,6 +18,7 @@
 #include "core/io/io.h"
 #include "core/io/uring.h"
 #include "core/sched/aim.h"
+#include "core/sched/children.h"
 #include "core/sched/clock.h"
 #include "core/sched/foreign.h"
 #include "core/sched/handoff.h"
@@ -89,6 +90,7 @@ static void in_child(void)
 static void hook_fork(void)
 {
 	pthread_atfork(NULL, NULL, in_child);
+	children_hook_fork();
 }
 
 /* ---- workers ---- */
@@ -250,6 +252,7 @@ static int start(const struct perch_config *given)
 			 config.follow != PERCH_FOLLOW_OFF);
 	if (r)
 		goto processors;
+	children_start();
 	r = start_workers(workers, config.spares, config.handoff != PERCH_HANDOFF_OFF);
 	if (r)
 		goto watch;

@@ -76,20 +76,20 @@ static int cut_to_online(const struct watch *w, struct bitmask *cpus, char *erro
 	return 0;
 }
 
+int watch_affinity(const struct watch *w, struct bitmask **out)
+{
+	if (!w->at)
+		return cpuset_affinity(out, getpid());
+	*out = copy(w->at);
+	return *out ? 0 : -ENOMEM;
+}
+
 int watch_look(const struct watch *w, struct watch_view *view, char *error, size_t size)
 {
-	int r = 0;
+	int r = watch_affinity(w, &view->cpus);
 
-	view->cpus = NULL;
-	if (w->at) {
-		view->cpus = copy(w->at);
-		if (!view->cpus) {
-			snprintf(error, size, "no memory for a set of CPUs");
-			return -ENOMEM;
-		}
-	} else {
-		r = get_mask(&view->cpus, getpid(), error, size);
-	}
+	if (r)
+		snprintf(error, size, "the affinity mask of the process: %s", strerror(-r));
 	if (!r)
 		r = cut_to_online(w, view->cpus, error, size);
 	if (!r)

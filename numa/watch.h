@@ -47,6 +47,10 @@ struct watch_view {
 int watch_begin(struct watch *w, const char *root, char *error, size_t size);
 void watch_end(struct watch *w);
 
+/* The affinity that the process has now, with CPUs that are off or not in its cpuset. It is for
+ * numa_bitmask_free(). 0 or -errno. */
+int watch_affinity(const struct watch *w, struct bitmask **out);
+
 /*
  * watch_look - Returns 0, or -errno with a line in `error`, and then there is no view:
  * what was known before is as good as anything.

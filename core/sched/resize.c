@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,15 +88,52 @@ static void place_on(pid_t tid, int cpu)
 	numa_bitmask_free(one);
 }
 
+/* Of `lends`, and of placing a worker, so that neither comes in between the other's. */
+static pthread_mutex_t placing = PTHREAD_MUTEX_INITIALIZER;
+
 /* `all`: what the process may use. */
 static void place_worker(struct worker *w, const struct bitmask *all)
 {
 	struct processor *home = __atomic_load_n(&w->home, __ATOMIC_RELAXED);
 
-	if (processor_retired(home))
+	pthread_mutex_lock(&placing);
+	if (w->lends)
+		; /* it comes back by itself */
+	else if (processor_retired(home))
 		place(worker_tid(w), all);
 	else
 		place_on(worker_tid(w), home->cpu);
+	pthread_mutex_unlock(&placing);
+}
+
+void resize_lend(struct worker *w)
+{
+	struct bitmask *cpus;
+
+	pthread_mutex_lock(&placing);
+	w->lends = true;
+	if (!watch_affinity(&resize.watch, &cpus)) {
+		numa_sched_setaffinity(0, cpus);
+		numa_bitmask_free(cpus);
+	}
+	pthread_mutex_unlock(&placing);
+}
+
+/* A spare of a retired processor stays where it is: anywhere. */
+void resize_return(struct worker *w)
+{
+	struct processor *home = __atomic_load_n(&w->home, __ATOMIC_RELAXED);
+
+	pthread_mutex_lock(&placing);
+	w->lends = false;
+	if (!processor_retired(home))
+		place_on(worker_tid(w), home->cpu);
+	pthread_mutex_unlock(&placing);
+}
+
+void resize_forked(void)
+{
+	pthread_mutex_init(&placing, NULL); /* the monitor may have held it */
 }
 
 /*

@@ -44,6 +44,15 @@ void resize_stop(void);
  * (there are not as many CPUs now, or the runtime stops), -EAGAIN, -ENOMEM. May switch threads. */
 int resize_request(unsigned n);
 
+struct worker;
+
+/* By the calling worker: have the affinity that the process has now (watch.h), until
+ * resize_return(). The monitor leaves it there. May wait for one worker's being placed. */
+void resize_lend(struct worker *w);
+void resize_return(struct worker *w);
+/* In the child of a fork. */
+void resize_forked(void);
+
 /* How often the monitor is to look. */
 #define RESIZE_LOOK_NS 250000000u
 

@@ -19,6 +19,9 @@
 #include "core/thread/fibre.h"
 #include "core/thread/stack.h"
 
+#ifndef SCHED_FLAG_RESET_ON_FORK
+#define SCHED_FLAG_RESET_ON_FORK 1 /* linux/sched.h, which sched.h is at odds with */
+#endif
 #define SIGNAL_STACK ((size_t)64 << 10)
 #define SPIN_NS 50000
 #define SLICE_NS 500000 /* below the least that the kernel gives by itself, 0.7 ms */
@@ -27,6 +30,10 @@
  * A slice shorter than other pthreads' (Linux 6.12): a worker that is woken then
  * preempts who woke it, on the same CPU, instead of waiting until that one lets
  * go of it. Kernels before take it for nothing; if it is refused, so be it.
+ *
+ * What the worker makes starts with the kernel's default again: that is what the flag asks
+ * for. It would also take a nice value below 0 from it, so a worker that has one keeps the
+ * kernel's slice.
  */
 void worker_short_slice(void)
 {
@@ -39,9 +46,10 @@ void worker_short_slice(void)
 	} attr = {0}; /* struct sched_attr, its first version */
 
 	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) ||
-	    (attr.policy != SCHED_OTHER && attr.policy != SCHED_BATCH))
+	    (attr.policy != SCHED_OTHER && attr.policy != SCHED_BATCH) || attr.nice < 0)
 		return;
 	attr.runtime = SLICE_NS;
+	attr.flags |= SCHED_FLAG_RESET_ON_FORK;
 	syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 

@@ -93,6 +93,7 @@ struct worker {
 	uint64_t random;
 	uint64_t spin_ns; /* how long it searches before it sleeps */
 	struct steal_watch watch[STEAL_WATCHES];
+	bool lends;   /* it has what the process has, for a while (children.h) */
 	bool watches; /* in the last round it left something alone (steal.c) */
 	struct worker_stats stats;
 	struct exceptions no_exceptions; /* stay zero, where there is no C++ runtime */

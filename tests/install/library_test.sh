@@ -4,6 +4,7 @@
 # came out through pkg-config and CMake, as C11 and as C++17.
 set -u
 install=$1 example=$PWD/tests/install/example.c catch=$PWD/tests/install/catch.cpp closed=$PWD/tests/install/dlclose.c
+children=$PWD/tests/install/children.c
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 n=0 bad=0 skipped=0
@@ -30,12 +31,13 @@ lib=$tmp/usr/lib
 export PKG_CONFIG_PATH="$lib/pkgconfig" LD_LIBRARY_PATH="$lib"
 unset DESTDIR
 
-only_perch() { # NM OPTION FILE: what it shows, and nothing of ours that users should not see
+only_perch() { # NM OPTION FILE [ALSO]: what it shows, and nothing of ours that users should not see
 	shown=$(nm --defined-only "$1" "$2" | awk 'NF == 3 && $2 ~ /[A-Z]/ && $2 != "A" {print $3}' | sed 's/@.*//')
 	echo "$shown" | grep -qx perch_run || { echo "perch_run is missing from $2"; return 1; }
-	! echo "$shown" | grep -v '^perch_'
+	! echo "$shown" | grep -Evx "perch_.*${3:+|$3}"
 }
-check "the shared library shows perch_* only" only_perch -D "$lib/libperch.so"
+interposed='popen|posix_spawnp?|pthread_create|system|thrd_create'
+check "the shared library shows perch_* only, and what it interposes" only_perch -D "$lib/libperch.so" "$interposed"
 check "the static library shows perch_* only" only_perch -g "$lib/libperch.a"
 soname() { readelf -d "$lib/libperch.so" | grep 'SONAME.*\[libperch\.so\.0\]'; }
 check "its soname is libperch.so.0" soname
@@ -88,6 +90,11 @@ closed() {
 	cc -o "$tmp/closed" $(pkg-config --cflags perch) "$closed" && "$tmp/closed" "$lib/libperch.so"
 }
 check "loaded and closed by a program" closed
+# The static library gives this to fork() only (perch(7)).
+children() {
+	build SHARED cc -std=gnu11 "$children" && "$tmp/example"
+}
+check "a thread's pthread has the CPUs of the process" children
 
 alone() { # LANGUAGE STD HEADER
 	echo "#include <$3>" | cc -x "$1" "-std=$2" -Wall -Wextra -Werror -fsyntax-only -I "$tmp/usr/include" -
