@@ -20,20 +20,22 @@ VARIANTS = {
 TIERS = ["quick", "stress"]
 
 # Without membarrier all but the probe goes by the same locks as without rseq: everywhere but
-# here that is tried at night only (.ci/run nightly).
+# here, and where a test says so, that is tried at night only (.ci/run nightly).
 NIGHTLY = ["no_membarrier"]
-BY_DAY = ["tests/core", "tests/rseq"]
+BY_DAY = ["tests/rseq"]
 
 def perch_test(
         name,
         srcs,
         deps = [],
         variants = [],
+        by_day = None,
         tier = "quick",
         copts = [],
         data = [],
         linkopts = [],
         size = None,
+        long = False,
         tags = [],
         **kwargs):
     """A cc_test `name`, and `name_VARIANT` for each of `variants`.
@@ -43,11 +45,14 @@ def perch_test(
       srcs: as for cc_test.
       deps: as for cc_test; the harness is added.
       variants: keys of VARIANTS.
+      by_day: of these, those that are not left to the nightly run; all but NIGHTLY.
       tier: "quick", or "stress": tagged so, exclusive, run for PERCH_STRESS_SECONDS.
       copts: as for cc_test.
       data: as for cc_test; found by its path from the workspace, here and where it is installed.
       linkopts: as for cc_test.
       size: as for cc_test; medium (large when stress).
+      long: takes 20 seconds or more, mostly since it waits for something not to happen: tagged
+        "long", run by .ci/run, and not by the README's command.
       tags: further tags.
       **kwargs: further attributes of the cc_test.
     """
@@ -56,6 +61,7 @@ def perch_test(
     for v in variants:
         if v not in VARIANTS:
             fail("%s: variant '%s' is none of %s" % (name, v, VARIANTS.keys()))
+    tags = tags + (["long"] if long else [])
     stress = ["stress", "exclusive"] if tier == "stress" else []
     size = size or ("large" if stress else "medium")
     cc_test(
@@ -70,6 +76,11 @@ def perch_test(
         deps = deps + ["//tests/harness"],
         **kwargs
     )
+    if by_day == None:
+        by_day = [v for v in variants if v not in NIGHTLY or native.package_name() in BY_DAY]
+    for v in by_day:
+        if v not in variants:
+            fail("%s: by_day has '%s', which is not among its variants" % (name, v))
     for v in variants:
         # env(1) in front, and not a binary of its own: there is nothing to link twice
         sh_test(
@@ -80,7 +91,7 @@ def perch_test(
             data = [":" + name],
             # not under the sanitizers, where each test runs once: CI has 40 minutes
             tags = tags + stress + ["variant"] +
-                   (["nightly"] if v in NIGHTLY and native.package_name() not in BY_DAY else []),
+                   ([] if v in by_day else ["nightly"]),
         )
 
 def perch_test_package():
