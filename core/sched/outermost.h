@@ -10,7 +10,8 @@
  *
  * It adds no instruction. It names perch_personality(), which the unwinder calls, in the
  * function's unwind table (Itanium C++ ABI: Exception Handling, 1.6; gas: .cfi_personality, with
- * a 4-byte offset). A forced unwinding, as by pthread_exit(), passes.
+ * a 4-byte offset). A forced unwinding, as by pthread_exit(), passes where the pthread is the
+ * program's own; that of a worker ends the process, with a line.
  */
 #ifndef PERCH_SCHED_OUTERMOST_H
 #define PERCH_SCHED_OUTERMOST_H

@@ -14,6 +14,7 @@
 
 #include <perch/task.h>
 
+#include "core/sched/outermost.h"
 #include "core/sched/sched.h"
 #include "core/sched/task.h"
 #include "core/thread/fibre.h"
@@ -66,6 +67,7 @@ static void *worker_main(void *arg)
 	struct worker *w = arg;
 	stack_t signal_stack = {.ss_sp = w->signal_stack, .ss_size = SIGNAL_STACK};
 
+	OUTERMOST();
 	perch_worker = w;
 	w->exceptions = exceptions_here(&w->no_exceptions);
 	__atomic_store_n(&w->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
