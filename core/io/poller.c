@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <perch/block.h>
@@ -24,11 +25,19 @@
 #define KEY_INTERRUPT UINT64_MAX
 #define KEY_RING (UINT64_MAX - 1)
 
+/*
+ * A filter may refuse epoll, from the start or at any time later (`refused`). Then nobody waits
+ * in queues any more: those who do are sent away (`send_away`), and each who waits blocks its
+ * worker in poll(). What stays is the watch for the interrupt and for the ring, by ppoll(). A
+ * waiter looks at `refused` under its queue's lock, and whoever sets it goes through all
+ * queues afterwards: so the one sees the other.
+ */
 static struct {
 	struct io_fd *chunk[CHUNKS]; /* each made at its first use, and kept until stop */
 	uint32_t lock;               /* of bringing it up */
 	bool up;
-	int epoll, interrupt;
+	bool refused, send_away;
+	int epoll, interrupt, ring;
 	void (*on_ring)(void);
 	bool no_pwait2; /* the kernel has none, or a filter is in the way */
 	int found;      /* by who keeps watch */
@@ -36,7 +45,7 @@ static struct {
 	uint32_t looking __attribute__((aligned(64))); /* held by who looks */
 	uint64_t looked_ns;
 	struct epoll_event seen[BATCH];
-} io = {.epoll = -1, .interrupt = -1};
+} io = {.epoll = -1, .interrupt = -1, .ring = -1};
 
 /* ---- the table ---- */
 
@@ -48,7 +57,7 @@ static struct io_fd *make_chunk(struct io_fd **place)
 		return NULL;
 	for (int i = 0; i < CHUNK; i++)
 		c[i] = (struct io_fd){.armed = 0};
-	if (__atomic_compare_exchange_n(place, &none, c, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(place, &none, c, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
 		return c;
 	free(c);
 	return none;
@@ -84,16 +93,66 @@ static struct io_fd *find_or_make(int fd)
 
 struct io_fd *io_entry(int fd)
 {
-	return sched_up() && io_up() ? find_or_make(fd) : NULL;
+	return sched_up() && io_up() && !__atomic_load_n(&io.refused, __ATOMIC_RELAXED) ? find_or_make(fd) : NULL;
 }
 
 /* ---- bringing it up, and down ---- */
 
-static int add(int fd, uint32_t events, uint64_t key)
+static void io_interrupt(void)
 {
-	struct epoll_event e = {.events = events, .data.u64 = key};
+	static const uint64_t one = 1;
+	int saved = errno;
 
-	return epoll_ctl(io.epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+	while (write(io.interrupt, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	errno = saved;
+}
+
+/* What a call that is not to be had says: it is not there, or a filter is. */
+static bool refuses(int error)
+{
+	return error == ENOSYS || error == EPERM;
+}
+
+static void refuse(void)
+{
+	__atomic_store_n(&io.refused, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&io.send_away, true, __ATOMIC_SEQ_CST);
+}
+
+/* Of a descriptor of the runtime's own, which is no file that epoll would not have. */
+static int add(int fd, uint64_t key)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = key};
+	int r;
+
+	if (__atomic_load_n(&io.refused, __ATOMIC_RELAXED))
+		return 0;
+	r = epoll_ctl(io.epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+	if (!refuses(-r))
+		return r;
+	refuse();
+	return 0;
+}
+
+/* The lock is held. */
+static bool try_to_bring_up(void)
+{
+	struct epoll_event e;
+
+	io.interrupt = sys_keep_off_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (io.interrupt < 0)
+		return false;
+	io.epoll = sys_keep_off_standard(epoll_create1(EPOLL_CLOEXEC));
+	if (io.epoll < 0 ? refuses(errno) : epoll_wait(io.epoll, &e, 1, 0) < 0 && refuses(errno))
+		refuse();
+	if ((io.epoll >= 0 || io.refused) && !add(io.interrupt, KEY_INTERRUPT))
+		return true;
+	if (io.epoll >= 0)
+		close(io.epoll);
+	close(io.interrupt);
+	io.epoll = io.interrupt = -1;
+	return false;
 }
 
 static __attribute__((noinline)) bool bring_up(void)
@@ -101,19 +160,8 @@ static __attribute__((noinline)) bool bring_up(void)
 	int saved = errno;
 
 	spin_lock(&io.lock);
-	if (!io.up) {
-		io.epoll = sys_keep_off_standard(epoll_create1(EPOLL_CLOEXEC));
-		io.interrupt = sys_keep_off_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-		if (io.epoll >= 0 && io.interrupt >= 0 && !add(io.interrupt, EPOLLIN, KEY_INTERRUPT)) {
-			__atomic_store_n(&io.up, true, __ATOMIC_RELEASE);
-		} else {
-			if (io.epoll >= 0)
-				close(io.epoll);
-			if (io.interrupt >= 0)
-				close(io.interrupt);
-			io.epoll = io.interrupt = -1;
-		}
-	}
+	if (!io.up && try_to_bring_up())
+		__atomic_store_n(&io.up, true, __ATOMIC_RELEASE);
 	spin_unlock(&io.lock);
 	errno = saved;
 	return __atomic_load_n(&io.up, __ATOMIC_RELAXED);
@@ -129,19 +177,40 @@ int io_watch_ring(int fd, void (*fn)(void))
 	int saved = errno, r;
 
 	io.on_ring = fn;
-	r = add(fd, EPOLLIN, KEY_RING);
+	__atomic_store_n(&io.ring, fd, __ATOMIC_SEQ_CST);
+	r = add(fd, KEY_RING);
 	errno = saved;
+	if (!r && __atomic_load_n(&io.refused, __ATOMIC_SEQ_CST))
+		io_interrupt(); /* who sleeps does not know of it yet */
 	return r;
 }
 
 /* ---- events ---- */
 
+/* -EPERM is what epoll says of a file that is always ready, and what a filter says: then it
+ * says so of a descriptor that epoll has had. */
+static bool is_refused(int error)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = KEY_INTERRUPT};
+
+	return error == ENOSYS ||
+	       (error == EPERM && epoll_ctl(io.epoll, EPOLL_CTL_MOD, io.interrupt, &e) && errno == EPERM);
+}
+
+/* -ENOSPC: epoll is refused from now on, as if it had no room. */
 static int tell_epoll(struct io_fd *e, int fd, int op, uint32_t events)
 {
 	struct epoll_event ev = {.events = events | EPOLLONESHOT,
 				 .data.u64 = (uint64_t)e->generation << 32 | (uint32_t)fd};
+	int error;
 
-	return epoll_ctl(io.epoll, op, fd, &ev) ? -errno : 0;
+	if (!epoll_ctl(io.epoll, op, fd, &ev))
+		return 0;
+	error = errno;
+	if (!is_refused(error))
+		return -error;
+	refuse();
+	return -ENOSPC;
 }
 
 static uint32_t events_of(const struct waiter *w)
@@ -208,6 +277,31 @@ static void take_all(struct woken *woken, perch_waitq_t *q, const struct waiter 
 	}
 }
 
+/* Epoll is refused: all who wait try again, and then wait by other means. */
+static __attribute__((noinline)) void send_all_away(void)
+{
+	struct woken woken = {NULL, NULL};
+
+	__atomic_store_n(&io.send_away, false, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < CHUNKS; i++) {
+		struct io_fd *c = __atomic_load_n(&io.chunk[i], __ATOMIC_SEQ_CST);
+
+		for (int k = 0; c && k < CHUNK; k++) {
+			waitq_lock(&c[k].queue);
+			take_all(&woken, &c[k].queue, NULL, 0);
+			waitq_unlock(&c[k].queue);
+		}
+	}
+	wake_all(&woken);
+}
+
+/* Without a lock. */
+static inline void send_away_if_refused(void)
+{
+	if (__builtin_expect(__atomic_load_n(&io.send_away, __ATOMIC_RELAXED), 0))
+		send_all_away();
+}
+
 /* The lock is held. Look for what those in the queue wait for, but for `passed`: they will
  * have it passed on. `fresh` has just come; all others came when something was armed. */
 static int arm(struct io_fd *e, int fd, const struct waiter *fresh, uint32_t passed, struct woken *closed)
@@ -242,7 +336,7 @@ int io_join(struct io_fd *e, int fd, struct waiter *w, uint32_t events)
 	w->data = (void *)(uintptr_t)events;
 	waitq_append(&e->queue, w);
 	inject();
-	r = arm(e, fd, w, 0, &closed);
+	r = __atomic_load_n(&io.refused, __ATOMIC_SEQ_CST) ? -ENOSPC : arm(e, fd, w, 0, &closed);
 	if (r)
 		waitq_remove(&e->queue, w);
 	wake_all(&closed);
@@ -261,6 +355,7 @@ void io_pass(int fd)
 		arm(e, fd, NULL, 0, &closed);
 	waitq_unlock(&e->queue);
 	wake_all(&closed);
+	send_away_if_refused();
 }
 
 struct io_fd *io_close_begin(int fd)
@@ -346,6 +441,37 @@ static bool handle(const struct epoll_event *ev, int n)
 
 /* ---- whoever polls ---- */
 
+/* Only the runtime's own, and without epoll. */
+static int wait_own_events(struct epoll_event *ev, const struct timespec *left)
+{
+	struct pollfd p[2] = {{.fd = io.interrupt, .events = POLLIN},
+			      {.fd = __atomic_load_n(&io.ring, __ATOMIC_SEQ_CST), .events = POLLIN}};
+	static const struct timespec nap = {0, 1000000};
+	int n = ppoll(p, 2, left, NULL), k = 0;
+
+	if (n < 0 && errno != EINTR)
+		nanosleep(&nap, NULL); /* ppoll() is refused too: look at what there may be now and then */
+	for (int i = 0; i < 2; i++)
+		if (n > 0 ? p[i].revents : n < 0 && errno != EINTR && p[i].fd >= 0)
+			ev[k++] = (struct epoll_event){.events = EPOLLIN, .data.u64 = i ? KEY_RING : KEY_INTERRUPT};
+	return k;
+}
+
+/* epoll_wait(), or what stands for it. */
+static int wait_epoll(struct epoll_event *ev, int ms)
+{
+	static const struct timespec now = {0, 0};
+	int n;
+
+	if (__builtin_expect(!__atomic_load_n(&io.refused, __ATOMIC_RELAXED), 1)) {
+		n = epoll_wait(io.epoll, ev, BATCH, ms);
+		if (n >= 0 || !refuses(errno))
+			return n;
+		refuse();
+	}
+	return wait_own_events(ev, ms ? NULL : &now);
+}
+
 static int wait_events(struct epoll_event *ev, uint64_t until)
 {
 	struct pollfd p = {.fd = io.epoll, .events = POLLIN};
@@ -354,17 +480,19 @@ static int wait_events(struct epoll_event *ev, uint64_t until)
 	int n;
 
 	if (until == CLOCK_NEVER)
-		return epoll_wait(io.epoll, ev, BATCH, -1);
+		return wait_epoll(ev, -1);
 	now = clock_ns();
 	left = clock_timespec(until > now ? until - now : 0);
+	if (__atomic_load_n(&io.refused, __ATOMIC_RELAXED))
+		return wait_own_events(ev, &left);
 	if (!io.no_pwait2) {
 		n = (int)syscall(SYS_epoll_pwait2, io.epoll, ev, BATCH, &left, NULL, 0);
-		if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+		if (n >= 0 || !refuses(errno))
 			return n;
 		io.no_pwait2 = true;
 	}
 	n = ppoll(&p, 1, &left, NULL);
-	return n > 0 ? epoll_wait(io.epoll, ev, BATCH, 0) : n;
+	return n > 0 || (n < 0 && refuses(errno)) ? wait_epoll(ev, 0) : n;
 }
 
 static bool io_sleep(uint64_t until)
@@ -373,7 +501,8 @@ static bool io_sleep(uint64_t until)
 	bool something;
 
 	io.found = wait_events(io.slept, until);
-	something = io.found > 0 || (io.found == 0 && until != CLOCK_NEVER);
+	something = io.found > 0 || (io.found == 0 && until != CLOCK_NEVER) ||
+		    __atomic_load_n(&io.send_away, __ATOMIC_RELAXED);
 	for (int i = 0; i < io.found; i++)
 		if (io.slept[i].data.u64 == KEY_INTERRUPT) {
 			if (read(io.interrupt, &count, sizeof(count)) < 0)
@@ -381,16 +510,6 @@ static bool io_sleep(uint64_t until)
 			something = io.found > 1;
 		}
 	return something;
-}
-
-static void io_interrupt(void)
-{
-	static const uint64_t one = 1;
-	int saved = errno;
-
-	while (write(io.interrupt, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	errno = saved;
 }
 
 static void io_deliver(void)
@@ -402,6 +521,7 @@ static void io_deliver(void)
 	io.found = 0;
 	if (n > 0)
 		handle(io.slept, n);
+	send_away_if_refused();
 }
 
 static bool io_overdue(uint64_t now, uint64_t gap)
@@ -420,10 +540,11 @@ static bool io_look(uint64_t now, uint64_t gap)
 		return false;
 	__atomic_store_n(&io.looked_ns, now, __ATOMIC_RELAXED);
 	saved = errno;
-	n = epoll_wait(io.epoll, io.seen, BATCH, 0);
+	n = wait_epoll(io.seen, 0);
 	errno = saved;
 	if (n > 0)
 		any = handle(io.seen, n);
+	send_away_if_refused();
 	__atomic_store_n(&io.looking, 0, __ATOMIC_RELEASE);
 	return any;
 }
@@ -438,12 +559,12 @@ void io_start(void)
 
 void io_stop(void)
 {
-	if (io.up) {
+	if (io.epoll >= 0)
 		close(io.epoll);
+	if (io.up)
 		close(io.interrupt);
-	}
-	io.up = false;
-	io.epoll = io.interrupt = -1;
+	io.up = io.refused = io.send_away = false;
+	io.epoll = io.interrupt = io.ring = -1;
 	for (int i = 0; i < CHUNKS; i++) {
 		free(io.chunk[i]);
 		io.chunk[i] = NULL;
@@ -497,6 +618,7 @@ int io_wait(int fd, uint32_t events, enum park_reason reason, uint64_t deadline)
 	else
 		r = waitq_sleep(&e->queue, &w, reason, (void *)(intptr_t)fd, deadline, waitq_unlock_hook, &e->queue);
 	idle_io_end();
+	send_away_if_refused();
 	if (r == -EPERM)
 		return IO_ALWAYS;
 	return r == -ENOMEM || r == -ENOSPC ? io_block(fd, events, deadline) : r;
