@@ -130,14 +130,17 @@ int cgroup_walk(struct sysfs *s, const char *controller,
 		int (*visit)(struct sysfs *s, enum cgroup_version version, const char *directory, void *context),
 		void *context)
 {
+	/* the process's own are those of its main pthread, which may have ended; files without the
+	 * other name are of an old kernel, or a test's */
+	const char *self = sysfs_exists(s, "/proc/thread-self/cgroup") ? "/proc/thread-self" : "/proc/self";
 	char *groups = NULL, *mounts = NULL, *save;
 	int r;
 
-	if (!sysfs_exists(s, "/proc/self/cgroup"))
+	if (!sysfs_exists(s, "%s/cgroup", self))
 		return 0; /* a kernel without control groups */
-	r = sysfs_read(s, &groups, "/proc/self/cgroup");
+	r = sysfs_read(s, &groups, "%s/cgroup", self);
 	if (!r)
-		r = sysfs_read(s, &mounts, "/proc/self/mountinfo");
+		r = sysfs_read(s, &mounts, "%s/mountinfo", self);
 	/* lines: ID:CONTROLLERS:PATH; version 2 is "0::PATH" */
 	for (char *line = r ? NULL : strtok_r(groups, "\n", &save); line && !r; line = strtok_r(NULL, "\n", &save)) {
 		char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -145,7 +148,7 @@ int cgroup_walk(struct sysfs *s, const char *controller,
 		struct mount m;
 
 		if (!path) {
-			r = sysfs_fail(s, -EINVAL, "a line is not ID:CONTROLLERS:PATH", "/proc/self/cgroup");
+			r = sysfs_fail(s, -EINVAL, "a line is not ID:CONTROLLERS:PATH", "%s/cgroup", self);
 			break;
 		}
 		*path++ = 0;
@@ -157,7 +160,7 @@ int cgroup_walk(struct sysfs *s, const char *controller,
 		if (r > 0)
 			r = walk_up(s, version, &m, path, visit, context);
 		else if (r)
-			sysfs_fail(s, r, "no memory", "/proc/self/mountinfo");
+			sysfs_fail(s, r, "no memory", "%s/mountinfo", self);
 	}
 	free(groups);
 	free(mounts);

@@ -2,6 +2,7 @@
 #include "core/sched/set.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,6 +235,34 @@ static int start_gates(void)
 	return 0;
 }
 
+/* Of this machine. Where sysfs is not shown (a bare chroot, bubblewrap, nsjail), one node. A file
+ * that is there and wrong is an error. */
+static struct topology *discover(const struct bitmask *cpus, int *r, char *message, size_t size)
+{
+	struct topology *t = topology_discover_in("", cpus, r, message, size);
+
+	if (!t && (*r == -ENOENT || *r == -EACCES || *r == -EPERM || *r == -ENOTDIR)) {
+		t = topology_flat(cpus, message);
+		*r = t ? 0 : -ENOMEM;
+	}
+	return t;
+}
+
+/* The same at the start: told on stderr. */
+static struct topology *discover_first(const struct bitmask *cpus, int *r)
+{
+	char message[400] = "";
+	struct topology *t = discover(cpus, r, message, sizeof(message));
+
+	if (!t)
+		fprintf(stderr, "perch: the topology is not known: %s\n", message);
+	else if (message[0])
+		fprintf(stderr, "perch: the topology is not known, going on with one node: %s\n", message);
+	if (t)
+		topology_ask_libnuma(t);
+	return t;
+}
+
 int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 {
 	struct topology *t = NULL;
@@ -244,7 +273,7 @@ int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 	sched.active = sched.retired = 0;
 	if (!r)
 		t = description ? topology_described(SETTING, description, allowed, &r)
-				: topology_discover(allowed, &r);
+				: discover_first(allowed, &r);
 	if (t) {
 		sched.nodes = (unsigned)t->nodes_present;
 		sched.emulated = t->emulated;
@@ -282,7 +311,7 @@ int set_add(const struct bitmask *cpus, unsigned seats_each)
 	if (!count)
 		return 0;
 	t = description ? topology_parse(description, cpus, &r, message, sizeof(message))
-			: topology_discover_in("", cpus, &r, message, sizeof(message));
+			: discover(cpus, &r, message, sizeof(message));
 	if (!t)
 		return r ? r : -ENOMEM;
 	group_learn(t);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -113,10 +114,21 @@ void worker_clear(struct worker *w, struct processor *home, uint32_t index, uint
 	w->spin_ns = SPIN_NS;
 }
 
+static void say_unplaced(int error)
+{
+	static uint32_t told;
+
+	if (!__atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
+		fprintf(stderr,
+			"perch: workers cannot be kept on their CPUs, they run slower: sched_setaffinity: %s "
+			"(a filter refuses it)\n",
+			strerrordesc_np(error));
+}
+
 int worker_start(struct worker *w)
 {
 	pthread_attr_t attr;
-	int r;
+	int r, placed;
 
 	w->signal_stack =
 		mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -126,9 +138,14 @@ int worker_start(struct worker *w)
 	r = task_attr_on(&attr, w->home->cpu);
 	if (!r)
 		r = pthread_create(&w->pthread, &attr, worker_main, w);
-	/* the CPU has just gone: until that is noticed (resize.h), anywhere */
-	if (r == EINVAL)
+	/* the CPU has just gone: until that is noticed (resize.h), anywhere; or a filter refuses that
+	 * pthreads are placed, and then anywhere for good: its sections fail where it is not at home */
+	if (r == EINVAL || r == EPERM || r == ENOSYS) {
+		placed = r;
 		r = pthread_create(&w->pthread, NULL, worker_main, w);
+		if (!r && placed != EINVAL)
+			say_unplaced(placed);
+	}
 	pthread_attr_destroy(&attr);
 	if (r)
 		munmap(w->signal_stack, SIGNAL_STACK);

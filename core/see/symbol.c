@@ -175,9 +175,9 @@ static struct module *module_of(struct symbols *s, uintptr_t address)
 		strcpy(m->path, w->path);
 		map_file(m, m->path);
 	} else {
-		/* the program itself, which may have been removed meanwhile */
-		map_file(m, "/proc/self/exe");
-		n = readlink("/proc/self/exe", m->path, sizeof(m->path) - 1);
+		/* the program itself, which may have been removed meanwhile, as its main pthread may have */
+		map_file(m, "/proc/thread-self/exe");
+		n = readlink("/proc/thread-self/exe", m->path, sizeof(m->path) - 1);
 		m->path[n > 0 ? n : 0] = 0;
 	}
 	return m;

@@ -62,6 +62,9 @@ int harness_refuse(const char *syscall_name);
 /* The same for all pthreads that there are, with an error of choice (EPERM, ENOSYS). */
 int harness_refuse_from_now_on(const char *syscall_name, int error);
 
+/* The same, by its number (SYS_...). */
+int harness_refuse_number(int number, int error);
+
 /* From now on that system call ends the process with SIGSYS: it is not to be made. */
 int harness_forbid(const char *syscall_name);
 

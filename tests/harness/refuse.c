@@ -44,9 +44,8 @@ static int number_of(const char *syscall_name)
 }
 
 /* What the kernel does instead of the call. */
-static int filter_call(const char *syscall_name, uint32_t action, unsigned flags)
+static int filter_number(int number, uint32_t action, unsigned flags)
 {
-	int number = number_of(syscall_name);
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCHITECTURE, 0, 3),
@@ -64,6 +63,16 @@ static int filter_call(const char *syscall_name, uint32_t action, unsigned flags
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program))
 		return -errno;
 	return 0;
+}
+
+static int filter_call(const char *syscall_name, uint32_t action, unsigned flags)
+{
+	return filter_number(number_of(syscall_name), action, flags);
+}
+
+int harness_refuse_number(int number, int error)
+{
+	return filter_number(number, SECCOMP_RET_ERRNO | (uint32_t)error, SECCOMP_FILTER_FLAG_TSYNC);
 }
 
 int harness_refuse(const char *syscall_name)
