@@ -20,9 +20,9 @@ static __attribute__((noreturn)) void worker_is_ended(void)
 	if (w->current != &w->base)
 		thread_read_name(w->current, name, false);
 	fprintf(stderr,
-		w->current != &w->base
-			? "perch: pthread_exit() or pthread_cancel() of a worker, in thread '%s': a thread ends by perch_exit()\n"
-			: "perch: pthread_cancel() of a worker%s: workers end in perch_stop()\n",
+		w->current != &w->base ? "perch: pthread_exit() or pthread_cancel() of a worker, in thread '%s': a "
+					 "thread ends by perch_exit()\n"
+				       : "perch: pthread_cancel() of a worker%s: workers end in perch_stop()\n",
 		name);
 	abort();
 }

@@ -272,8 +272,7 @@ int set_start(const struct bitmask *allowed, unsigned count, unsigned seats)
 	sched.gate = NULL;
 	sched.active = sched.retired = 0;
 	if (!r)
-		t = description ? topology_described(SETTING, description, allowed, &r)
-				: discover_first(allowed, &r);
+		t = description ? topology_described(SETTING, description, allowed, &r) : discover_first(allowed, &r);
 	if (t) {
 		sched.nodes = (unsigned)t->nodes_present;
 		sched.emulated = t->emulated;

@@ -27,14 +27,22 @@
 /* Without these there is no process, no memory, or no pthread, with or without perch; nobody
  * refuses getpid(); and glibc ends a process that may not register a pthread for rseq. */
 static const int vital[] = {
-	SYS_brk,   SYS_clone,    SYS_exit,   SYS_exit_group,      SYS_execve,       SYS_futex,          SYS_getpid,
-	SYS_mmap,  SYS_mprotect, SYS_munmap, SYS_restart_syscall, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rseq,
+	SYS_brk,  SYS_clone,    SYS_exit,   SYS_exit_group,      SYS_execve,       SYS_futex,          SYS_getpid,
+	SYS_mmap, SYS_mprotect, SYS_munmap, SYS_restart_syscall, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rseq,
 };
 
 /* What the work itself asks for: it is told. */
 static const int own[] = {
-	SYS_clock_nanosleep, SYS_close, SYS_openat, SYS_ppoll,	SYS_read,
-	SYS_recvfrom,	     SYS_sendto, SYS_socketpair, SYS_unlink, SYS_write,
+	SYS_clock_nanosleep,
+	SYS_close,
+	SYS_openat,
+	SYS_ppoll,
+	SYS_read,
+	SYS_recvfrom,
+	SYS_sendto,
+	SYS_socketpair,
+	SYS_unlink,
+	SYS_write,
 #ifdef SYS_poll
 	SYS_poll,
 #endif

@@ -21,7 +21,8 @@ static void note(pid_t tid, bool made[TRACED_CALLS], bool *within)
 {
 	struct __ptrace_syscall_info info;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) < (long)offsetof(struct __ptrace_syscall_info, entry) ||
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info) <
+		    (long)offsetof(struct __ptrace_syscall_info, entry) ||
 	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
 	if (info.entry.nr == SYS_getpgid && (int)info.entry.args[0] == MARK)
