@@ -42,6 +42,7 @@
 #include "numa/watch.h"
 #include "rseq/counter.h"
 #include "rseq/probe.h"
+#include "rseq/reserve.h"
 
 /* The first thread of perch_run() has what a process's main has. */
 #define MAIN_STACK ((size_t)8 << 20)
@@ -115,9 +116,8 @@ static int start_workers(unsigned n, unsigned spares, bool handoff)
 	unsigned most = n + spares, i = 0;
 	int r;
 
-	sched.workers = mmap(NULL, most * sizeof(*sched.workers), PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sched.workers == MAP_FAILED)
+	sched.workers = reserve(most * sizeof(*sched.workers), PROT_READ | PROT_WRITE, 0);
+	if (!sched.workers)
 		return -ENOMEM;
 	sched.workers_most = most;
 	r = idle_start(most);

@@ -10,6 +10,7 @@
 #include "rseq/barrier.h"
 #include "rseq/counter.h"
 #include "rseq/inject.h"
+#include "rseq/reserve.h"
 #include "rseq/section_lock.h"
 
 bool percpu_locked = true;
@@ -43,10 +44,9 @@ __attribute__((constructor(101))) static void percpu_load(void)
 int percpu_start(int count, bool sections)
 {
 	if (!percpu_base) {
-		void *p = mmap(NULL, (size_t)count << PERCPU_SHIFT, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		void *p = reserve((size_t)count << PERCPU_SHIFT, PROT_READ | PROT_WRITE, 0);
 
-		if (p == MAP_FAILED)
+		if (!p)
 			return -ENOMEM;
 		/* one touched area must not take 2 MiB */
 		madvise(p, (size_t)count << PERCPU_SHIFT, MADV_NOHUGEPAGE);
@@ -67,7 +67,11 @@ int percpu_start(int count, bool sections)
 
 void percpu_stop(void)
 {
-	madvise(percpu_base, (size_t)percpu_count << PERCPU_SHIFT, MADV_DONTNEED);
+	/* those that were never used stay untouched, should the system not take them */
+	if (madvise(percpu_base, (size_t)percpu_count << PERCPU_SHIFT, MADV_DONTNEED))
+		for (int cpu = 0; cpu < percpu_count; cpu++)
+			if (percpu_of(cpu)->group || percpu_of(cpu)->cpu == (uint32_t)cpu)
+				reserve_drop(percpu_of(cpu), (size_t)1 << PERCPU_SHIFT);
 	memset(counter_elsewhere, 0, sizeof(counter_elsewhere));
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/alloc/tools.h"
 #include "rseq/inject.h"
+#include "rseq/reserve.h"
 
 /* Chunks are had as many at a time as the depot has had, up to this. */
 #define TAKE_MOST ((size_t)16 << 20)
@@ -109,7 +110,7 @@ struct run {
 
 static void run_end(struct depot *d, struct run *run)
 {
-	if (run->end != run->start && !madvise((void *)run->start, run->end - run->start, MADV_DONTNEED))
+	if (run->end != run->start && reserve_drop((void *)run->start, run->end - run->start))
 		d->returned += run->end - run->start;
 	run->start = run->end = 0;
 }

@@ -8,6 +8,7 @@
 #include "core/alloc/tools.h"
 #include "core/thread/group.h"
 #include "rseq/inject.h"
+#include "rseq/reserve.h"
 #include "rseq/sanitizer.h"
 
 /* A class's part: 64 GiB where addresses are plenty. The sanitizers have their own places. */
@@ -28,19 +29,12 @@ static struct {
 	size_t taken;
 } parts = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void *reserve(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 /* With the notes on its chunks, and room to begin at a chunk's boundary. */
 static bool reserve_all(unsigned shift)
 {
 	size_t size = (size_t)CLASSES << shift, chunks = size / CHUNK;
-	char *p = reserve(size + CHUNK), *base;
-	struct chunk *notes = p ? reserve(chunks * sizeof(*notes)) : NULL;
+	char *p = reserve(size + CHUNK, PROT_NONE, 0), *base;
+	struct chunk *notes = p ? reserve(chunks * sizeof(*notes), PROT_NONE, 0) : NULL;
 
 	if (!notes) {
 		if (p)
@@ -67,7 +61,7 @@ void range_start(void)
 		alloc_range.capacity[c] = class_capacity(c);
 	alloc_range.page_shift = (unsigned)__builtin_ctzl(page);
 	for (; shift >= SHIFT_LEAST; shift--) {
-		void *p = reserve((size_t)CLASSES << shift);
+		void *p = reserve((size_t)CLASSES << shift, PROT_NONE, 0);
 
 		if (!p)
 			continue;

@@ -8,6 +8,7 @@
 
 #include "core/sched/handoff.h"
 #include "rseq/inject.h"
+#include "rseq/reserve.h"
 
 #define NODES_MOST 1024 /* as the kernel has, and PERCH_TOPOLOGY */
 
@@ -30,10 +31,8 @@ static unsigned domains_of(enum policy_kind kind)
 static struct domain *map_domains(void)
 {
 	size_t most = percpu_count > NODES_MOST ? (size_t)percpu_count : NODES_MOST;
-	void *at = mmap(NULL, most * sizeof(struct domain), PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return at == MAP_FAILED ? NULL : at;
+	return reserve(most * sizeof(struct domain), PROT_READ | PROT_WRITE, 0);
 }
 
 /* By atomics, as that pthread may look even while the runtime is started again. */

@@ -10,6 +10,7 @@
 
 #include "numa/place.h"
 #include "numa/topology.h"
+#include "rseq/reserve.h"
 
 /* Room is had from the kernel in such pieces, or as large as one thing is; touched as it is used. */
 #define PIECE ((size_t)256 << 10)
@@ -150,8 +151,8 @@ static char *piece_map(uint32_t group, size_t size)
 		p = aligned_alloc(LINE, size);
 		return p ? memset(p, 0, size) : NULL;
 	}
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
+	p = reserve(size, PROT_READ | PROT_WRITE, 0);
+	if (!p)
 		return NULL;
 	madvise(p, size, MADV_NOHUGEPAGE);
 	group_bind(p, size, group);

@@ -10,6 +10,7 @@
 #include "core/thread/group.h"
 #include "core/thread/thread.h"
 #include "rseq/inject.h"
+#include "rseq/reserve.h"
 
 #define PAGE ((size_t)4096)
 #define IN_PAGE (PAGE / sizeof(struct thread))
@@ -31,6 +32,7 @@ static struct {
 	char *range;
 	struct page *page; /* of the range; NULL: nothing retires */
 	size_t pages;
+	size_t open; /* bytes of `page` that may be touched; by who opens the range, under its lock */
 	uint32_t list[POOL_GROUPS];
 	/* to be dropped; by one pthread */
 	uint32_t drop[DROP_MOST];
@@ -51,12 +53,24 @@ int retired_start(char *range, size_t bytes)
 		all.list[g] = NONE;
 	if ((size_t)sysconf(_SC_PAGESIZE) != PAGE)
 		return 0;
-	p = mmap(NULL, all.pages * sizeof(struct page), PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
+	p = reserve(all.pages * sizeof(struct page), PROT_NONE, 0);
+	if (!p)
 		return -ENOMEM;
 	all.page = p;
+	all.open = 0;
 	return 0;
+}
+
+bool retired_open(size_t bytes)
+{
+	size_t to = (bytes / PAGE * sizeof(struct page) + PAGE - 1) / PAGE * PAGE;
+
+	if (!all.page || to <= all.open)
+		return true;
+	if (mprotect((char *)all.page + all.open, to - all.open, PROT_READ | PROT_WRITE))
+		return false;
+	all.open = to;
+	return true;
 }
 
 bool retired_possible(void)
@@ -86,7 +100,7 @@ static void drop_pages(void)
 	for (unsigned i = 0, k; i < all.drops; i = k) {
 		for (k = i + 1; k < all.drops && all.drop[k] == all.drop[k - 1] + 1; k++)
 			;
-		madvise(all.range + all.drop[i] * PAGE, (k - i) * PAGE, MADV_DONTNEED);
+		reserve_drop(all.range + all.drop[i] * PAGE, (k - i) * PAGE);
 	}
 	thread_names_unlock();
 	for (unsigned i = 0; i < all.drops; i++)

@@ -31,6 +31,8 @@
 
 /* For a range of descriptors; 0 or -ENOMEM. Where a page is not 64 of them none retires. */
 int retired_start(char *range, size_t bytes);
+/* So many bytes of the range are about to be used. One at a time. */
+bool retired_open(size_t bytes);
 bool retired_possible(void);
 void retired_stop(void);
 

@@ -14,6 +14,7 @@
 #include "core/thread/fibre.h"
 #include "core/thread/group.h"
 #include "rseq/inject.h"
+#include "rseq/reserve.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
@@ -98,7 +99,14 @@ static unsigned guard(char *const *base, unsigned n)
 	unsigned done = 0;
 
 	if (!all.mprotect)
-		return advise(base, n, 0, MADV_GUARD_INSTALL);
+		done = advise(base, n, 0, MADV_GUARD_INSTALL);
+	if (done == n)
+		return n;
+	/* memory that was locked after the start takes no light guard; nor does any, where a filter
+	 * has come */
+	all.mprotect |= errno == EINVAL || errno == EPERM || errno == ENOSYS;
+	if (!all.mprotect)
+		return done;
 	/* a guard cuts its mapping in two, and itself is one more */
 	while (done < n && all.maps_left >= 2 && !mprotect(base[done], all.page, PROT_NONE)) {
 		all.maps_left -= 2;
@@ -117,10 +125,9 @@ static struct group_slab *slab_new(unsigned class, uint32_t group)
 	struct group_slab *s = malloc(sizeof(*s));
 
 	for (; s && want >= size; want /= 2) {
-		void *p = mmap(NULL, want, all.protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
-			       0);
+		void *p = reserve(want, all.protection, MAP_STACK);
 
-		if (p == MAP_FAILED)
+		if (!p)
 			continue;
 		/* else the first touch of a stack takes 2 MiB */
 		madvise(p, want, MADV_NOHUGEPAGE);
@@ -238,7 +245,7 @@ static void drop(char **base, unsigned n, size_t size)
 		for (k = i + 1; k < n && base[k] == base[k - 1] + size; k++)
 			;
 		/* a guard within stays one, of either kind */
-		madvise(base[i] + all.page, (k - i) * size - all.page, MADV_DONTNEED);
+		reserve_return(base[i] + all.page, (k - i) * size - all.page);
 	}
 }
 

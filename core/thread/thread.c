@@ -12,6 +12,7 @@
 #include "core/thread/retired.h"
 #include "rseq/inject.h"
 #include "rseq/pool.h"
+#include "rseq/reserve.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -24,6 +25,8 @@
 #define RANGE_SHARE 16 /* of the addresses that there are, when they are short: one part of so many */
 /* Cut at once: 64 KiB. Pages are touched as descriptors are handed out. */
 #define CUT ((size_t)1024)
+/* Made accessible at once. The rest cannot be touched, so that mlockall() does not fill it. */
+#define OPEN ((size_t)2 << 20)
 /* A group's slab is as large as all it has, up to this: few mappings, and little that
  * a walk over the range finds empty. */
 #define SLAB_MOST ((size_t)16 << 20)
@@ -44,14 +47,41 @@ static struct {
 	size_t size[POOL_GROUPS]; /* of the next slab */
 } slabs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* Nobody looks at what is not open yet: `thread_range_used` is behind it. */
+static struct {
+	pthread_mutex_t lock;
+	size_t open; /* bytes that may be touched */
+} range = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The lock is held. */
+static bool range_open(size_t bytes)
+{
+	size_t to = (bytes + OPEN - 1) / OPEN * OPEN;
+
+	if (bytes <= range.open)
+		return true;
+	if (bytes > range_size)
+		return false;
+	if (to > range_size)
+		to = range_size;
+	if (mprotect(thread_range + range.open, to - range.open, PROT_READ | PROT_WRITE) || !retired_open(to))
+		return false;
+	range.open = to;
+	return true;
+}
+
 static char *range_take(size_t bytes)
 {
-	size_t at = __atomic_fetch_add(&thread_range_used, bytes, __ATOMIC_RELAXED);
+	size_t at;
+	bool open;
 
-	if (at + bytes <= range_size)
-		return thread_range + at;
-	__atomic_fetch_sub(&thread_range_used, bytes, __ATOMIC_RELAXED);
-	return NULL;
+	pthread_mutex_lock(&range.lock);
+	at = thread_range_used;
+	open = range_open(at + bytes);
+	if (open)
+		__atomic_store_n(&thread_range_used, at + bytes, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&range.lock);
+	return open ? thread_range + at : NULL;
 }
 
 /* slabs.lock is held */
@@ -152,9 +182,9 @@ size_t thread_slabs(struct group_slab *out, size_t most)
 
 static bool map_range(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = reserve(size, PROT_NONE, 0);
 
-	if (p == MAP_FAILED)
+	if (!p)
 		return false;
 	thread_range = p;
 	range_size = size;
@@ -179,7 +209,7 @@ int thread_start(void)
 		munmap(thread_range, range_size);
 		return -ENOMEM;
 	}
-	thread_range_used = 0;
+	thread_range_used = range.open = 0;
 	pool_start(&thread_pool, LIST_THREAD, CUT, thread_make, retired_possible() ? retired_put : NULL);
 	pool_far_start(&far, LIST_FAR_THREAD, FAR, thread_home);
 	return 0;
