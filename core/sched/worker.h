@@ -89,7 +89,8 @@ struct worker {
 	struct thread *in_call;      /* the one that said that it may block; others read it */
 	uint32_t aim_turn;           /* which processor of a node is next (aim.c) */
 	bool pinned_turn;
-	uint64_t looked_ns; /* when it last looked for timers that are due */
+	uint64_t looked_ns;   /* when it last looked for timers that are due */
+	uint64_t fire_not_ns; /* none are fired before this: threads have their share */
 	uint64_t random;
 	uint64_t spin_ns; /* how long it searches before it sleeps */
 	struct steal_watch watch[STEAL_WATCHES];

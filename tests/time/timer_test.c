@@ -495,6 +495,43 @@ TEST_F_TIMEOUT(timers, started_and_stopped_by_many_at_once, 120)
 
 /* ---- stop of the runtime ---- */
 
+/* ---- more calls than there is time for ---- */
+
+#define GREEDY 500
+
+static void nothing(void *unused)
+{
+	(void)unused;
+}
+
+static void *destroys_all(void *timers)
+{
+	perch_timer_t *t = timers;
+
+	for (int i = 0; i < GREEDY; i++) {
+		EXPECT_EQ(perch_timer_init(&t[i], nothing, NULL), 0);
+		EXPECT_EQ(perch_timer_start(&t[i], 1, 1), 0);
+	}
+	perch_sleep(20 * MS);
+	for (int i = 0; i < GREEDY; i++)
+		EXPECT_EQ(perch_timer_destroy(&t[i]), 0);
+	return timers;
+}
+
+/* They leave room for threads: each destruction waits for a call, so for a round of all. It
+ * took 30 to 100 ms each when firing had all the time. */
+TEST_TIMEOUT(periods_of_a_nanosecond_are_ended, 20)
+{
+	const struct perch_config one = {.procs = 1};
+	static perch_timer_t t[GREEDY];
+	perch_t thread;
+
+	ASSERT_EQ(perch_start(&one), 0);
+	ASSERT_EQ(perch_create(&thread, NULL, destroys_all, t), 0);
+	ASSERT_EQ(perch_join(thread, NULL), 0);
+	EXPECT_EQ(perch_stop(), 0);
+}
+
 TEST_TIMEOUT(armed_ones_are_idle_after_a_stop, 60)
 {
 	struct calls c = {.begun = 0};
