@@ -74,8 +74,15 @@
 #define SECTION_TWICE_TAIL(redo)
 #endif
 
+/* Not to be written to once it is relocated. A test finds all of them by another name. */
+#ifdef PERCH_SECTIONS_NAMED
+#define SECTION_TABLE_NAME "__rseq_cs"
+#else
+#define SECTION_TABLE_NAME ".data.rel.ro.rseq_cs"
+#endif
+
 #define SECTION_TABLE \
-	".pushsection __rseq_cs, \"aw\"\n\t" \
+	".pushsection " SECTION_TABLE_NAME ", \"aw\"\n\t" \
 	".balign 32\n" \
 	"3%=:\n\t" \
 	".long 0, 0\n\t" \

@@ -2,7 +2,7 @@
 /*
  * section_x86_64.h - the sections of section.h for x86-64; read that first.
  *
- * Each section is: store the address of its descriptor (in __rseq_cs) into
+ * Each section is: store the address of its descriptor (in .data.rel.ro.rseq_cs) into
  * rseq->rseq_cs, then label 1 (start) ... label 2 (just behind the COMMIT
  * store). Label 4 is where the kernel sends us when it cut the section: in
  * __rseq_failure, behind the signature. The signature's four bytes are the
@@ -61,8 +61,15 @@
 #define SECTION_TWICE_TAIL(diff)
 #endif
 
+/* Not to be written to once it is relocated. A test finds all of them by another name. */
+#ifdef PERCH_SECTIONS_NAMED
+#define SECTION_TABLE_NAME "__rseq_cs"
+#else
+#define SECTION_TABLE_NAME ".data.rel.ro.rseq_cs"
+#endif
+
 #define SECTION_TABLE \
-	".pushsection __rseq_cs, \"aw\"\n\t" \
+	".pushsection " SECTION_TABLE_NAME ", \"aw\"\n\t" \
 	".balign 32\n" \
 	"3%=:\n\t" \
 	".long 0, 0\n\t" \

@@ -43,6 +43,17 @@ soname() { readelf -d "$lib/libperch.so" | grep 'SONAME.*\[libperch\.so\.0\]'; }
 check "its soname is libperch.so.0" soname
 no_text_relocations() { readelf -d "$lib/libperch.so" | awk '/TEXTREL/ {bad = 1} END {exit bad || NR < 5}'; }
 check "no text relocations" no_text_relocations
+code_only() { readelf -lW "$lib/libperch.so" | awk '
+	/^  Type/ {headers = 1; next}
+	!NF {headers = 0}
+	headers {n++; if (/ R E /) code = n}
+	/Segment Sections/ {map = 1; next}
+	map && $1 + 1 == code && /\.rodata/ {bad = 1}
+	END {exit bad || !code}'; }
+check "no constants in the segment of code" code_only
+# where sections begin and end is of no use to whoever could write it
+relro() { readelf -SW "$lib/libperch.so" | awk '/\.data\.rel\.ro/ {good = 1} /rseq_cs/ {bad = 1} END {exit bad || !good}'; }
+check "descriptors of sections cannot be written to" relro
 only_c() { readelf -d "$lib/libperch.so" | awk '/NEEDED.*stdc/ {bad = 1; print} END {exit bad || NR < 5}'; }
 check "needs no C++ library" only_c
 no_exec_stack() { readelf -lW "$lib/libperch.so" | grep 'GNU_STACK.* RW  *0x'; }
