@@ -56,7 +56,8 @@ static void say_locked(void)
 	if (getrlimit(RLIMIT_MEMLOCK, &most) || __atomic_exchange_n(&told, 1, __ATOMIC_RELAXED))
 		return;
 	fprintf(stderr,
-		"perch: memory is locked (mlockall), of which RLIMIT_MEMLOCK allows %llu bytes: too few for the addresses "
+		"perch: memory is locked (mlockall), of which RLIMIT_MEMLOCK allows %llu bytes: too few for the "
+		"addresses "
 		"that perch reserves; make it unlimited\n",
 		(unsigned long long)most.rlim_cur);
 }
