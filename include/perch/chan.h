@@ -45,8 +45,9 @@ typedef struct perch_chan perch_chan_t;
  * Returns 0, -EINVAL (c is NULL, element too large), -ENOMEM. Does not switch threads.
  */
 int perch_chan_create(perch_chan_t **c, size_t element, size_t capacity);
-/* -EBUSY: somebody waits at it; -EINVAL: c is NULL. What it still holds is dropped.
- * Does not switch threads. */
+/* -EBUSY: somebody waits at it; -EINVAL: c is NULL. What it still holds is dropped. Whoever
+ * received the last element, or saw that it is closed, may destroy it at once, though the call
+ * that sent, or closed, has not returned yet. Does not switch threads. */
 int perch_chan_destroy(perch_chan_t *c);
 
 /* value: the element to send; may be NULL when elements have no bytes, else that

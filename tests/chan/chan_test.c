@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rseq/sanitizer.h"
 #include "tests/chan/crew.h"
 
 #define MS 1000000u
@@ -890,4 +891,53 @@ TEST_F_TIMEOUT(chan, an_element_that_comes_late_is_kept_or_delivered, 120)
 		EXPECT_EQ(x.sum_received, x.sum_sent);
 		EXPECT_EQ(perch_chan_destroy(x.c), 0);
 	}
+}
+
+/* ---- destroyed by who received the last element, while the sender returns ---- */
+
+#define LAST_ROUNDS (SANITIZER_THREAD ? 500 : 5000)
+
+struct last {
+	perch_chan_t *c;
+	size_t element;
+	bool closes;
+};
+
+static void *sends_last(void *arg)
+{
+	static char value[4096]; /* large elements are copied outside of the lock */
+	struct last *l = arg;
+
+	if (l->closes)
+		EXPECT_EQ(perch_chan_close(l->c), 0);
+	else
+		EXPECT_EQ(perch_chan_send(l->c, value), 0);
+	return NULL;
+}
+
+static void *receives_last(void *arg)
+{
+	char value[4096];
+	struct last *l = arg;
+
+	EXPECT_EQ(perch_chan_recv(l->c, value), !l->closes);
+	EXPECT_EQ(perch_chan_destroy(l->c), 0);
+	return NULL;
+}
+
+TEST_TIMEOUT(destroyed_by_who_received_the_last, 120)
+{
+	ASSERT_EQ(perch_start(NULL), 0);
+	for (int i = 0; i < LAST_ROUNDS; i++) {
+		struct last l = {.element = i % 2 ? 8 : 4096, .closes = i % 8 == 7};
+		perch_t t[2];
+
+		ASSERT_EQ(perch_chan_create(&l.c, l.element, (size_t)i / 2 % 2), 0);
+		/* now this one first, now that */
+		ASSERT_EQ(perch_create(&t[0], NULL, i / 4 % 2 ? sends_last : receives_last, &l), 0);
+		ASSERT_EQ(perch_create(&t[1], NULL, i / 4 % 2 ? receives_last : sends_last, &l), 0);
+		ASSERT_EQ(perch_join(t[0], NULL), 0);
+		ASSERT_EQ(perch_join(t[1], NULL), 0);
+	}
+	ASSERT_EQ(perch_stop(), 0);
 }
