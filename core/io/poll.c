@@ -92,8 +92,8 @@ static bool join_all(const struct pollfd *fds, nfds_t n, struct place *place, st
 			perch_yield();
 		if (!r)
 			place[i].entry = e;
-		else if (r == -EBADF || r == -EPERM)
-			wait_claim(wait, NULL); /* poll() knows why */
+		else if (r == -EBADF || r == -EPERM || r == -EAGAIN)
+			wait_claim(wait, NULL); /* poll() knows why; or there is another epoll now, or none */
 		else
 			return false;
 	}

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -31,15 +33,23 @@
  * worker in poll(). What stays is the watch for the interrupt and for the ring, by ppoll(). A
  * waiter looks at `refused` under its queue's lock, and whoever sets it goes through all
  * queues afterwards: so the one sees the other.
+ *
+ * The program may close the two descriptors (close_range(), as daemons do), and have others under
+ * their numbers: they are made anew, and all who wait are sent away to come back. So nothing is
+ * written to a number that may not be ours: the interrupt is an eventfd that is always readable, and
+ * epoll is told to care (`EPOLL_CTL_MOD`), which fails where it is not that eventfd and that epoll.
+ * Who sleeps in the epoll that was closed is woken by a signal (kick()).
  */
 static struct {
 	struct io_fd *chunk[CHUNKS]; /* each made at its first use, and kept until stop */
 	uint32_t lock;               /* of bringing it up */
 	bool up;
 	bool refused, send_away;
+	uint32_t made; /* how often, by now */
 	int epoll, interrupt, ring;
 	void (*on_ring)(void);
 	bool no_pwait2; /* the kernel has none, or a filter is in the way */
+	pid_t asleep;   /* who keeps watch, while it may block; 0: nobody */
 	int found;      /* by who keeps watch */
 	struct epoll_event slept[BATCH];
 	uint32_t looking __attribute__((aligned(64))); /* held by who looks */
@@ -98,32 +108,57 @@ struct io_fd *io_entry(int fd)
 
 /* ---- bringing it up, and down ---- */
 
-static void io_interrupt(void)
-{
-	static const uint64_t one = 1;
-	int saved = errno;
-
-	while (write(io.interrupt, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	errno = saved;
-}
-
 /* What a call that is not to be had says: it is not there, or a filter is. */
 static bool refuses(int error)
 {
 	return error == ENOSYS || error == EPERM;
 }
 
-static void refuse(void)
+static void no_op(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * Who sleeps in an epoll that has no events for it any more comes back from there. By a signal that
+ * the program does not use, of which we take possession: the last one sent may come at any time
+ * later. Sent again, as one may come before the sleeper is in the call.
+ */
+static void kick(void)
+{
+	pid_t tid = __atomic_load_n(&io.asleep, __ATOMIC_SEQ_CST);
+	struct sigaction a = {.sa_handler = no_op}, now;
+	int signal = SIGRTMAX;
+
+	if (!tid || tid == (pid_t)syscall(SYS_gettid))
+		return;
+	while (signal > SIGRTMIN && !sigaction(signal, NULL, &now) && now.sa_handler != SIG_DFL &&
+	       now.sa_handler != no_op)
+		signal--;
+	sigaction(signal, &a, NULL);
+	for (int i = 0; i < 1000 && __atomic_load_n(&io.asleep, __ATOMIC_SEQ_CST) == tid; i++) {
+		syscall(SYS_tgkill, getpid(), tid, signal);
+		nanosleep(&(struct timespec){0, 100000}, NULL);
+	}
+}
+
+static void set_refused(void)
 {
 	__atomic_store_n(&io.refused, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&io.send_away, true, __ATOMIC_SEQ_CST);
 }
 
-/* Of a descriptor of the runtime's own, which is no file that epoll would not have. */
-static int add(int fd, uint64_t key)
+/* Not under io.lock, for which the sleeper may wait. */
+static void refuse(void)
 {
-	struct epoll_event e = {.events = EPOLLIN, .data.u64 = key};
+	set_refused();
+	kick();
+}
+
+/* Of a descriptor of the runtime's own, which is no file that epoll would not have. */
+static int add(int fd, uint64_t key, uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.u64 = key};
 	int r;
 
 	if (__atomic_load_n(&io.refused, __ATOMIC_RELAXED))
@@ -131,28 +166,122 @@ static int add(int fd, uint64_t key)
 	r = epoll_ctl(io.epoll, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
 	if (!refuses(-r))
 		return r;
-	refuse();
+	set_refused();
 	return 0;
 }
 
 /* The lock is held. */
-static bool try_to_bring_up(void)
+static bool make_both(void)
 {
+	int interrupt = sys_keep_off_standard(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)), epoll;
 	struct epoll_event e;
 
-	io.interrupt = sys_keep_off_standard(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-	if (io.interrupt < 0)
+	if (interrupt < 0)
 		return false;
-	io.epoll = sys_keep_off_standard(epoll_create1(EPOLL_CLOEXEC));
-	if (io.epoll < 0 ? refuses(errno) : epoll_wait(io.epoll, &e, 1, 0) < 0 && refuses(errno))
-		refuse();
-	if ((io.epoll >= 0 || io.refused) && !add(io.interrupt, KEY_INTERRUPT))
+	epoll = sys_keep_off_standard(epoll_create1(EPOLL_CLOEXEC));
+	if (epoll < 0 ? refuses(errno) : epoll_wait(epoll, &e, 1, 0) < 0 && refuses(errno))
+		set_refused();
+	if (epoll < 0 && !io.refused) {
+		close(interrupt);
+		return false;
+	}
+	__atomic_store_n(&io.epoll, epoll, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&io.interrupt, interrupt, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&io.made, 1, __ATOMIC_RELEASE);
+	if (!add(interrupt, KEY_INTERRUPT, 0))
 		return true;
-	if (io.epoll >= 0)
-		close(io.epoll);
-	close(io.interrupt);
+	close(epoll);
+	close(interrupt);
 	io.epoll = io.interrupt = -1;
 	return false;
+}
+
+/* Both are what they were: not when the program has closed either. */
+static bool both_are_ours(void)
+{
+	struct epoll_event e = {.events = 0, .data.u64 = KEY_INTERRUPT};
+
+	if (epoll_ctl(io.epoll, EPOLL_CTL_ADD, io.interrupt, &e))
+		return errno == EEXIST;
+	epoll_ctl(io.epoll, EPOLL_CTL_DEL, io.interrupt, NULL); /* one of the program's */
+	return false;
+}
+
+/* A filter says so of any descriptor, the kernel says -EBADF of none. */
+static bool is_refused(void)
+{
+	struct epoll_event e = {0};
+
+	return epoll_ctl(-1, EPOLL_CTL_ADD, -1, &e) && refuses(errno);
+}
+
+/* The lock is held. What is left of the old ones is nobody's: it may be the program's. */
+static void make_anew(void)
+{
+	static bool told;
+
+	if (is_refused()) {
+		set_refused();
+		return;
+	}
+	if (!told)
+		fprintf(stderr, "perch: the program has closed descriptors of the runtime; they are made anew\n");
+	told = true;
+	if (!make_both()) /* there are no descriptors left */
+		set_refused();
+	else if (io.ring >= 0)
+		add(io.ring, KEY_RING, EPOLLIN);
+	__atomic_store_n(&io.send_away, true, __ATOMIC_SEQ_CST);
+}
+
+/* Something was said of a descriptor that may be ours. False: it was not. */
+static __attribute__((noinline)) bool made_anew(void)
+{
+	bool lost;
+
+	spin_lock(&io.lock);
+	lost = io.up && !io.refused && !both_are_ours();
+	if (lost)
+		make_anew();
+	spin_unlock(&io.lock);
+	if (lost)
+		kick();
+	return lost;
+}
+
+/* The sleeper has an event, until it is taken back. */
+static int set_interrupt(uint32_t events)
+{
+	struct epoll_event e = {.events = events, .data.u64 = KEY_INTERRUPT};
+
+	return epoll_ctl(io.epoll, EPOLL_CTL_MOD, io.interrupt, &e) ? errno : 0;
+}
+
+static void io_interrupt(void)
+{
+	static const uint64_t one = 1;
+	int saved = errno, error = 0;
+
+	if (!__atomic_load_n(&io.refused, __ATOMIC_RELAXED))
+		error = set_interrupt(EPOLLIN);
+	if (error)
+		made_anew();
+	if (__atomic_load_n(&io.refused, __ATOMIC_RELAXED))
+		while (write(io.interrupt, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+	errno = saved;
+}
+
+/* By the sleeper. */
+static void take_interrupt_back(void)
+{
+	uint64_t count;
+
+	if (__atomic_load_n(&io.refused, __ATOMIC_RELAXED))
+		while (read(io.interrupt, &count, sizeof(count)) < 0 && errno == EINTR)
+			;
+	else if (set_interrupt(0))
+		made_anew();
 }
 
 static __attribute__((noinline)) bool bring_up(void)
@@ -160,7 +289,7 @@ static __attribute__((noinline)) bool bring_up(void)
 	int saved = errno;
 
 	spin_lock(&io.lock);
-	if (!io.up && try_to_bring_up())
+	if (!io.up && make_both())
 		__atomic_store_n(&io.up, true, __ATOMIC_RELEASE);
 	spin_unlock(&io.lock);
 	errno = saved;
@@ -178,7 +307,7 @@ int io_watch_ring(int fd, void (*fn)(void))
 
 	io.on_ring = fn;
 	__atomic_store_n(&io.ring, fd, __ATOMIC_SEQ_CST);
-	r = add(fd, KEY_RING);
+	r = add(fd, KEY_RING, EPOLLIN);
 	errno = saved;
 	if (!r && __atomic_load_n(&io.refused, __ATOMIC_SEQ_CST))
 		io_interrupt(); /* who sleeps does not know of it yet */
@@ -187,30 +316,26 @@ int io_watch_ring(int fd, void (*fn)(void))
 
 /* ---- events ---- */
 
-/* -EPERM is what epoll says of a file that is always ready, and what a filter says: then it
- * says so of a descriptor that epoll has had. */
-static bool is_refused(int error)
-{
-	struct epoll_event e = {.events = EPOLLIN, .data.u64 = KEY_INTERRUPT};
-
-	return error == ENOSYS ||
-	       (error == EPERM && epoll_ctl(io.epoll, EPOLL_CTL_MOD, io.interrupt, &e) && errno == EPERM);
-}
-
-/* -ENOSPC: epoll is refused from now on, as if it had no room. */
+/*
+ * -EAGAIN: epoll is refused from now on, or was just made anew. -EPERM is
+ * what epoll says of a file that is always ready, and what a filter says; -EBADF and -EINVAL may
+ * mean the program's descriptor or the runtime's: so in doubt ours are asked.
+ */
 static int tell_epoll(struct io_fd *e, int fd, int op, uint32_t events)
 {
 	struct epoll_event ev = {.events = events | EPOLLONESHOT,
 				 .data.u64 = (uint64_t)e->generation << 32 | (uint32_t)fd};
+	uint32_t made = __atomic_load_n(&io.made, __ATOMIC_ACQUIRE);
 	int error;
 
 	if (!epoll_ctl(io.epoll, op, fd, &ev))
 		return 0;
 	error = errno;
-	if (!is_refused(error))
+	/* mostly: the first wait there, or no room */
+	if (error == ENOENT || error == EEXIST || error == ENOMEM || error == ENOSPC)
 		return -error;
-	refuse();
-	return -ENOSPC;
+	/* by us, or by another meanwhile */
+	return made_anew() || io.refused || __atomic_load_n(&io.made, __ATOMIC_ACQUIRE) != made ? -EAGAIN : -error;
 }
 
 static uint32_t events_of(const struct waiter *w)
@@ -310,8 +435,8 @@ static int arm(struct io_fd *e, int fd, const struct waiter *fresh, uint32_t pas
 	int saved = errno, r = tell_epoll(e, fd, EPOLL_CTL_MOD, events);
 
 	if (r == -ENOENT) {
-		/* another file than the one they came to */
-		take_all(closed, &e->queue, fresh, -EBADF);
+		/* another file than the one they came to; or another epoll, and they are on their way out */
+		take_all(closed, &e->queue, fresh, __atomic_load_n(&io.send_away, __ATOMIC_SEQ_CST) ? 0 : -EBADF);
 		if (fresh) {
 			events = events_of(fresh) & IO_EVENTS;
 			e->generation++;
@@ -336,7 +461,7 @@ int io_join(struct io_fd *e, int fd, struct waiter *w, uint32_t events)
 	w->data = (void *)(uintptr_t)events;
 	waitq_append(&e->queue, w);
 	inject();
-	r = __atomic_load_n(&io.refused, __ATOMIC_SEQ_CST) ? -ENOSPC : arm(e, fd, w, 0, &closed);
+	r = __atomic_load_n(&io.refused, __ATOMIC_SEQ_CST) ? -EAGAIN : arm(e, fd, w, 0, &closed);
 	if (r)
 		waitq_remove(&e->queue, w);
 	wake_all(&closed);
@@ -465,9 +590,12 @@ static int wait_epoll(struct epoll_event *ev, int ms)
 
 	if (__builtin_expect(!__atomic_load_n(&io.refused, __ATOMIC_RELAXED), 1)) {
 		n = epoll_wait(io.epoll, ev, BATCH, ms);
-		if (n >= 0 || !refuses(errno))
+		if (n >= 0 || errno == EINTR)
 			return n;
-		refuse();
+		if (refuses(errno))
+			refuse();
+		else if (made_anew())
+			return 0;
 	}
 	return wait_own_events(ev, ms ? NULL : &now);
 }
@@ -487,8 +615,10 @@ static int wait_events(struct epoll_event *ev, uint64_t until)
 		return wait_own_events(ev, &left);
 	if (!io.no_pwait2) {
 		n = (int)syscall(SYS_epoll_pwait2, io.epoll, ev, BATCH, &left, NULL, 0);
-		if (n >= 0 || !refuses(errno))
+		if (n >= 0 || errno == EINTR)
 			return n;
+		if (!refuses(errno))
+			return made_anew() ? 0 : n;
 		io.no_pwait2 = true;
 	}
 	n = ppoll(&p, 1, &left, NULL);
@@ -497,17 +627,17 @@ static int wait_events(struct epoll_event *ev, uint64_t until)
 
 static bool io_sleep(uint64_t until)
 {
-	uint64_t count;
 	bool something;
 
-	io.found = wait_events(io.slept, until);
+	__atomic_store_n(&io.asleep, worker_self()->tid, __ATOMIC_SEQ_CST);
+	io.found = __atomic_load_n(&io.send_away, __ATOMIC_SEQ_CST) ? 0 : wait_events(io.slept, until);
+	__atomic_store_n(&io.asleep, 0, __ATOMIC_SEQ_CST);
 	something = io.found > 0 || (io.found == 0 && until != CLOCK_NEVER) ||
 		    __atomic_load_n(&io.send_away, __ATOMIC_RELAXED);
 	for (int i = 0; i < io.found; i++)
 		if (io.slept[i].data.u64 == KEY_INTERRUPT) {
-			if (read(io.interrupt, &count, sizeof(count)) < 0)
-				continue;
-			something = io.found > 1;
+			take_interrupt_back();
+			something = io.found > 1 || __atomic_load_n(&io.send_away, __ATOMIC_RELAXED);
 		}
 	return something;
 }
@@ -559,10 +689,11 @@ void io_start(void)
 
 void io_stop(void)
 {
-	if (io.epoll >= 0)
-		close(io.epoll);
-	if (io.up)
+	if (io.up && (io.refused || both_are_ours())) {
+		if (io.epoll >= 0)
+			close(io.epoll);
 		close(io.interrupt);
+	}
 	io.up = io.refused = io.send_away = false;
 	io.epoll = io.interrupt = io.ring = -1;
 	for (int i = 0; i < CHUNKS; i++) {
@@ -619,6 +750,8 @@ int io_wait(int fd, uint32_t events, enum park_reason reason, uint64_t deadline)
 		r = waitq_sleep(&e->queue, &w, reason, (void *)(intptr_t)fd, deadline, waitq_unlock_hook, &e->queue);
 	idle_io_end();
 	send_away_if_refused();
+	if (r == -EAGAIN)
+		return 0; /* by other means, the next time */
 	if (r == -EPERM)
 		return IO_ALWAYS;
 	return r == -ENOMEM || r == -ENOSPC ? io_block(fd, events, deadline) : r;

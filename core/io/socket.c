@@ -126,11 +126,19 @@ static int try_connect(int fd, const struct sockaddr *a, socklen_t length)
 /* The kernel goes on with it. */
 static int await_connection(int fd, uint64_t deadline)
 {
-	int r = io_wait(fd, IO_OUT, PARK_CONNECT, deadline), error = 0;
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int r, error = 0;
 
+	/* a wait may end for other reasons; and what is not connected cannot be written to */
+	do {
+		r = io_wait(fd, IO_OUT, PARK_CONNECT, deadline);
+		if (r < 0)
+			return r;
+		io_pass(fd);
+		r = sys_poll(&p, 1, 0);
+	} while (!r || r == -EINTR);
 	if (r < 0)
 		return r;
-	io_pass(fd);
 	r = sys_option(fd, SO_ERROR, &error, sizeof(error));
 	return r ? r : -error;
 }
