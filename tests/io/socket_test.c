@@ -167,17 +167,19 @@ TEST_F(sockets, errors)
 /* ---- a connect that has to wait: the listener takes no more ---- */
 
 static struct sockaddr_un local;
+static socklen_t length = sizeof(local);
 
 static int full_listener(int *filler)
 {
 	int l = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	local.sun_family = AF_UNIX;
-	snprintf(local.sun_path + 1, sizeof(local.sun_path) - 1, "perch-io-%d", (int)getpid());
-	ASSERT_EQ(bind(l, (struct sockaddr *)&local, sizeof(local)), 0);
+	/* the kernel finds a name: pids are not unique among sandboxes */
+	local = (struct sockaddr_un){.sun_family = AF_UNIX};
+	ASSERT_EQ(bind(l, (struct sockaddr *)&local, sizeof(local.sun_family)), 0);
+	ASSERT_EQ(getsockname(l, (struct sockaddr *)&local, &length), 0);
 	ASSERT_EQ(listen(l, 0), 0);
 	*filler = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ASSERT_EQ(connect(*filler, (struct sockaddr *)&local, sizeof(local)), 0);
+	ASSERT_EQ(connect(*filler, (struct sockaddr *)&local, length), 0);
 	return l;
 }
 
@@ -187,7 +189,7 @@ static void *connect_in_vain(void *arg)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	(void)arg;
-	EXPECT_EQ(perch_timedconnect(fd, (struct sockaddr *)&local, sizeof(local), &at), -ETIMEDOUT);
+	EXPECT_EQ(perch_timedconnect(fd, (struct sockaddr *)&local, length, &at), -ETIMEDOUT);
 	EXPECT_EQ(close(fd), 0);
 	return NULL;
 }
@@ -197,7 +199,7 @@ static void *connect_later(void *arg)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	count_up(arg);
-	EXPECT_EQ(perch_connect(fd, (struct sockaddr *)&local, sizeof(local)), 0);
+	EXPECT_EQ(perch_connect(fd, (struct sockaddr *)&local, length), 0);
 	EXPECT_EQ(close(fd), 0);
 	return NULL;
 }
@@ -216,7 +218,7 @@ static void *connect_in_vain_for_long(void *arg)
 	struct timespec at = in_ns(1000000000);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	EXPECT_EQ(perch_timedconnect(fd, (struct sockaddr *)&local, sizeof(local), &at), -ETIMEDOUT);
+	EXPECT_EQ(perch_timedconnect(fd, (struct sockaddr *)&local, length, &at), -ETIMEDOUT);
 	EXPECT_EQ(close(fd), 0);
 	return arg;
 }
