@@ -16,6 +16,7 @@
 
 #include <perch/perch.h>
 
+#include "rseq/sanitizer.h"
 #include "tests/harness/harness.h"
 
 /* What a shell's child has, in two lines. */
@@ -150,6 +151,8 @@ static void make_thrd(void)
 
 TEST_F(child, a_thread_of_c11)
 {
+	if (SANITIZER_THREAD)
+		SKIP("the sanitizer does not know of thrd_create()");
 	run(make_thrd);
 	same(seen, self->process);
 }
