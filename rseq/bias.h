@@ -143,6 +143,14 @@ static inline void bias_lock(struct bias_lock *l)
 		bias_lock_slow(l);
 }
 
+/* Nobody has it, or is on the way. A signal handler that sees this may take it: whoever it has
+ * interrupted does not have it, nor what a lean is taken off by. */
+static inline bool bias_is_free(const struct bias_lock *l)
+{
+	return !(__atomic_load_n(&l->word, __ATOMIC_RELAXED) & (BIAS_HELD | BIAS_LEAVING)) &&
+	       !__atomic_load_n(&l->leaving, __ATOMIC_RELAXED);
+}
+
 uint32_t bias_begin(struct bias_lock *l);
 
 /* The holder: the word to let go of it with, when nothing but HELD is in it. */

@@ -54,6 +54,7 @@ static struct {
 } monitor;
 
 uint32_t monitor_sleeps;
+void (*monitor_posts)(void);
 
 void monitor_tell(uint32_t news)
 {
@@ -323,6 +324,14 @@ static uint32_t sleep_until_active(void)
 	return news;
 }
 
+static void make_posts(void)
+{
+	void (*make)(void) = __atomic_load_n(&monitor_posts, __ATOMIC_ACQUIRE);
+
+	if (make)
+		make();
+}
+
 static void *monitor_main(void *arg)
 {
 	const uint64_t least = monitor.hands_off ? LOOK_LEAST_NS : RESIZE_LOOK_NS;
@@ -340,6 +349,7 @@ static void *monitor_main(void *arg)
 		uint64_t now = clock_ns();
 		bool active, moved;
 
+		make_posts();
 		if (news & QUIT)
 			return NULL;
 		resize_serve();
@@ -363,7 +373,9 @@ static void *monitor_main(void *arg)
 		}
 		if (now - active_at < IDLE_NS)
 			continue;
-		if (sleep_until_active() & QUIT)
+		news = sleep_until_active();
+		make_posts();
+		if (news & QUIT)
 			return NULL;
 		active_at = clock_ns();
 		close = LOOKS_CLOSE;

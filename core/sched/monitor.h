@@ -38,13 +38,17 @@ struct worker;
  * -EAGAIN (also: there are as many as there may be), -ENOMEM. */
 int monitor_worker(struct processor *p, struct worker **out);
 
-enum { MONITOR_LOOKOUT = 1, MONITOR_STANDBY = 2, MONITOR_ACTIVE = 4, MONITOR_RESIZE = 8, MONITOR_OBJECTS = 16 };
+enum { MONITOR_LOOKOUT = 1, MONITOR_STANDBY = 2, MONITOR_ACTIVE = 4, MONITOR_RESIZE = 8, MONITOR_OBJECTS = 16, MONITOR_POSTS = 32 };
 
 /* Any pthread: a lookout is wanted, a standby has been used, somebody is awake, other
- * processors are wanted, there are objects whose memory may be given back in a while. */
+ * processors are wanted, there are objects whose memory may be given back in a while, posts are
+ * left to it. Also from a signal handler. */
 void monitor_tell(uint32_t news);
 
 extern uint32_t monitor_sleeps;
+
+/* What it is to call for MONITOR_POSTS (core/sync/deferred.h); NULL: there were none yet. */
+extern void (*monitor_posts)(void);
 
 /* By a worker that wakes up: so will the monitor. */
 static inline void monitor_active(void)

@@ -8,6 +8,7 @@
 
 #include "core/sched/clock.h"
 #include "core/sched/foreign.h"
+#include "core/sched/ready.h"
 #include "core/sched/sched.h"
 #include "core/sched/turn.h"
 #include "rseq/inject.h"
@@ -125,6 +126,36 @@ void park_foreign(struct thread *t, enum park_reason reason, const void *wait_fo
 	foreign_waits(t, reason, wait_for);
 	park_foreign_until(unlock, arg, CLOCK_NEVER);
 	foreign_waits(t, PARK_NONE, NULL);
+}
+
+/* As unpark() does it, without making the caller known, which needs memory. */
+static void wake_foreign_in_handler(struct thread *t)
+{
+	uint32_t old;
+
+	__atomic_store_n(&t->woken, 1, __ATOMIC_RELEASE);
+	inject();
+	old = __atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL);
+	if (old == PARK_FOR_GOOD)
+		foreign_active();
+	if (old == PARK_FOR_GOOD || old == PARK_PARKED)
+		syscall(SYS_futex, &t->park, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void wake_in_handler(struct thread *t)
+{
+	struct worker *w = worker_self();
+
+	inject();
+	if (t->flags & THREAD_FOREIGN) {
+		wake_foreign_in_handler(t);
+		return;
+	}
+	end_wait(t);
+	if (w)
+		stat_add(&w->stats.unparks, 1);
+	if (goes_elsewhere(t) || percpu_locked || section_push((uintptr_t)t) != SECTION_DONE)
+		ready_in_handler(t);
 }
 
 void wake_last(struct thread *t)

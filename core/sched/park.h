@@ -90,6 +90,13 @@ static inline __attribute__((always_inline)) void wake(struct thread *t)
 		sched_ready_woken(t); /* which tries again, and otherwise makes room */
 }
 
+/*
+ * The same where a signal handler may be, which may have interrupted anything, on any pthread. It
+ * takes no lock that its pthread may hold: where wake() would, the thread goes into an inbox.
+ * Sections are no matter: the kernel aborts one that a signal cuts.
+ */
+void wake_in_handler(struct thread *t);
+
 /* The same, behind those who are ready. */
 void wake_last(struct thread *t);
 

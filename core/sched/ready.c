@@ -174,6 +174,34 @@ void sched_ready(struct thread *t)
 	sched_ready_here(t);
 }
 
+/* The lock of this CPU's area, where there are no sections: whoever was interrupted may have it. */
+static bool area_is_locked(void)
+{
+	struct percpu *a = percpu_here();
+
+	return percpu_locked && a && __atomic_load_n(&a->lock, __ATOMIC_RELAXED);
+}
+
+void ready_in_handler(struct thread *t)
+{
+	unsigned r;
+
+	if (goes_elsewhere(t) && ready_elsewhere_if(t))
+		return;
+	if (area_is_locked()) {
+		ready_elsewhere(t);
+		return;
+	}
+	if (ready_quietly(t))
+		return;
+	r = ring_push_slow((uintptr_t)t);
+	if (r & RING_ASKED)
+		idle_answer();
+	/* full: an overflow queue has a lock */
+	if ((r & ~RING_ASKED) != RING_DONE)
+		ready_elsewhere(t);
+}
+
 __attribute__((noinline)) void ready_last_slow(struct thread *t, unsigned r)
 {
 	if (r & RING_ASKED && sleepers_apart()) {

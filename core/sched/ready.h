@@ -11,6 +11,8 @@
 /* Its CPU's queue was out of reach: the processors' inboxes, in turn; or, where others may
  * not have what is here, that of its own. */
 void ready_elsewhere(struct thread *t);
+/* Without a lock that whoever a signal handler has interrupted may hold (park.h). */
+void ready_in_handler(struct thread *t);
 /* Not where others go (goes_apart())? Then this has put it there. */
 bool ready_apart(struct thread *t);
 /* The fair queue is full; or there was a request, which it answers: by the overflow queue,

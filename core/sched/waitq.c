@@ -7,6 +7,7 @@
 #include "core/sched/sched.h"
 #include "core/sched/turn.h"
 #include "rseq/inject.h"
+#include "rseq/section_lock.h"
 
 /* The timer of a wait has fired; in the scheduler. */
 static void time_out(struct timer *timer)
@@ -106,4 +107,20 @@ int waitq_sleep(perch_waitq_t *q, struct waiter *w, enum park_reason reason, con
 		waitq_unlock(q);
 	}
 	return r;
+}
+
+/* Of a lock that is held for some 20 ns; then its holder was preempted, or interrupted by us. */
+#define HANDLER_LOOKS 200
+
+bool waitq_lock_in_handler(perch_waitq_t *q)
+{
+	const struct bias_lock *l = (const struct bias_lock *)q->lock;
+
+	for (unsigned i = 0; !bias_is_free(l); i++) {
+		if (i == HANDLER_LOOKS)
+			return false;
+		percpu_relax();
+	}
+	waitq_lock(q);
+	return true;
 }

@@ -72,6 +72,10 @@ static inline void waitq_lock_slowly(perch_waitq_t *q)
 	bias_lock_slow((struct bias_lock *)q->lock);
 }
 
+/* From where a signal handler may be: false, and not locked, when after some looks another still
+ * has it, which may be whoever was interrupted. */
+bool waitq_lock_in_handler(perch_waitq_t *q);
+
 static inline void waitq_unlock(perch_waitq_t *q)
 {
 	bias_unlock((struct bias_lock *)q->lock);
@@ -181,6 +185,15 @@ static inline __attribute__((always_inline)) void waitq_wake(struct waiter *w, i
 
 	wait->result = result;
 	wake(wait->thread);
+}
+
+/* The same where a signal handler may be. */
+static inline void waitq_wake_in_handler(struct waiter *w, int result)
+{
+	struct wait *wait = w->wait;
+
+	wait->result = result;
+	wake_in_handler(wait->thread);
 }
 
 /* Without the lock: nobody waits who came before, in the order of anything that

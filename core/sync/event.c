@@ -14,6 +14,7 @@
  * for what is set is one load.
  */
 #include "core/sched/waitq_turn.h"
+#include "core/sync/deferred.h"
 #include "core/sync/object.h"
 
 static int check(const perch_event_t *e)
@@ -35,6 +36,7 @@ int perch_event_destroy(perch_event_t *e)
 
 	if (r)
 		return r;
+	deferred_wait(e);
 	waitq_lock(&e->queue);
 	return object_end(&e->queue, false);
 }
@@ -51,21 +53,48 @@ int perch_event_is_set(perch_event_t *e)
 	return r ? r : is_set(e);
 }
 
+/* The lock is held, and let go of. Was it set before? */
+static bool set_and_wake(perch_event_t *e)
+{
+	bool was = is_set(e);
+	struct claimed c;
+	struct waiter *w;
+
+	__atomic_store_n(&e->set, 1, __ATOMIC_RELEASE);
+	c = claim_all(&e->queue);
+	waitq_unlock(&e->queue);
+	while ((w = c.first)) {
+		c.first = w->next; /* its frame is gone once it is awake */
+		waitq_wake_in_handler(w, 0);
+	}
+	return was;
+}
+
+void event_set_anyway(perch_event_t *e)
+{
+	waitq_lock(&e->queue);
+	set_and_wake(e);
+}
+
+/*
+ * From a signal handler it is set at once, though those who wait may be woken by the monitor
+ * (deferred.h). Who comes later sees it, under the lock at the latest.
+ */
 int perch_event_set(perch_event_t *e)
 {
-	struct claimed c;
 	int r = check(e);
 
 	if (r)
 		return r;
 	if (is_set(e))
 		return -EALREADY;
-	waitq_lock(&e->queue);
-	r = is_set(e) ? -EALREADY : 0;
-	__atomic_store_n(&e->set, 1, __ATOMIC_RELEASE);
-	c = claim_all(&e->queue);
-	waitq_unlock(&e->queue);
-	wake_claimed(c, 0);
+	if (waitq_lock_in_handler(&e->queue))
+		return set_and_wake(e) ? -EALREADY : 0;
+	r = deferred_set(e);
+	if (r == -EINVAL) { /* the runtime is down: as ever */
+		waitq_lock(&e->queue);
+		return set_and_wake(e) ? -EALREADY : 0;
+	}
 	return r;
 }
 

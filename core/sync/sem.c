@@ -13,10 +13,14 @@
  * The last that post touches of a semaphore is the lock, or the word when it had
  * no need of that: whoever has the permit may destroy it (which takes the lock).
  *
+ * A post may come from a signal handler: then, where the lock is held, the monitor makes it
+ * (deferred.h), and no lock is taken to wake.
+ *
  * Ordering: a post is visible after the wait that took its permit. Progress:
  * first come, first served among those who wait.
  */
 #include "core/sched/waitq_turn.h"
+#include "core/sync/deferred.h"
 #include "core/sync/object.h"
 #include "rseq/inject.h"
 
@@ -43,6 +47,7 @@ int perch_sem_destroy(perch_sem_t *s)
 
 	if (r)
 		return r;
+	deferred_wait(s);
 	waitq_lock(&s->queue);
 	return object_end(&s->queue, false);
 }
@@ -121,20 +126,26 @@ static void hand_over(perch_sem_t *s)
 	__atomic_store_n(&s->word, !w ? 1 : waitq_empty(&s->queue) ? 0 : WAITERS, __ATOMIC_RELEASE);
 	waitq_unlock(&s->queue);
 	if (w)
-		waitq_wake(w, 0);
+		waitq_wake_in_handler(w, 0);
 }
 
-int perch_sem_post(perch_sem_t *s)
+/* anyway: with a wait for the lock. */
+static inline int post(perch_sem_t *s, bool anyway)
 {
-	uint64_t word;
-	int r = check(s);
+	uint64_t word = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
+	int r;
 
-	if (r)
-		return r;
-	word = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
 	for (;;) {
 		if (word & WAITERS) {
-			waitq_lock(&s->queue);
+			if (anyway) {
+				waitq_lock(&s->queue);
+			} else if (!waitq_lock_in_handler(&s->queue)) {
+				r = deferred_post(s);
+				if (r != -EINVAL)
+					return r;
+				anyway = true; /* the runtime is down: as ever */
+				continue;
+			}
 			word = __atomic_load_n(&s->word, __ATOMIC_RELAXED);
 			if (word & WAITERS) {
 				hand_over(s);
@@ -147,6 +158,18 @@ int perch_sem_post(perch_sem_t *s)
 		if (change(s, &word, word + 1))
 			return 0;
 	}
+}
+
+int perch_sem_post(perch_sem_t *s)
+{
+	int r = check(s);
+
+	return r ? r : post(s, false);
+}
+
+void sem_post_anyway(perch_sem_t *s)
+{
+	post(s, true);
 }
 
 int perch_sem_getvalue(perch_sem_t *s, int *value)

@@ -169,7 +169,8 @@ int perch_sem_wait(perch_sem_t *s);
 /* -EAGAIN when it is zero. Does not switch threads. */
 int perch_sem_trywait(perch_sem_t *s);
 int perch_sem_timedwait(perch_sem_t *s, const struct timespec *abstime);
-/* -EOVERFLOW: it is at PERCH_SEM_VALUE_MAX. Does not switch threads. */
+/* -EOVERFLOW: it is at PERCH_SEM_VALUE_MAX. Does not switch threads. May be called in a signal
+ * handler; -EAGAIN there: hundreds of objects are waiting for such posts already. */
 int perch_sem_post(perch_sem_t *s);
 /* Into *value, at some moment during the call. Does not switch threads. */
 int perch_sem_getvalue(perch_sem_t *s, int *value);
@@ -230,7 +231,8 @@ typedef struct perch_event {
 
 int perch_event_init(perch_event_t *e);
 int perch_event_destroy(perch_event_t *e);
-/* -EALREADY: it was set before. Does not switch threads. */
+/* -EALREADY: it was set before. Does not switch threads. May be called in a signal handler;
+ * -EAGAIN there: as for perch_sem_post(), and it is not set. */
 int perch_event_set(perch_event_t *e);
 /* 1 when it is set, else 0. Does not switch threads. */
 int perch_event_is_set(perch_event_t *e);
