@@ -38,7 +38,14 @@ struct worker;
  * -EAGAIN (also: there are as many as there may be), -ENOMEM. */
 int monitor_worker(struct processor *p, struct worker **out);
 
-enum { MONITOR_LOOKOUT = 1, MONITOR_STANDBY = 2, MONITOR_ACTIVE = 4, MONITOR_RESIZE = 8, MONITOR_OBJECTS = 16, MONITOR_POSTS = 32 };
+enum {
+	MONITOR_LOOKOUT = 1,
+	MONITOR_STANDBY = 2,
+	MONITOR_ACTIVE = 4,
+	MONITOR_RESIZE = 8,
+	MONITOR_OBJECTS = 16,
+	MONITOR_POSTS = 32
+};
 
 /* Any pthread: a lookout is wanted, a standby has been used, somebody is awake, other
  * processors are wanted, there are objects whose memory may be given back in a while, posts are
