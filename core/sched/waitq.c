@@ -93,6 +93,17 @@ int wait_sleep(struct wait *wait, enum park_reason reason, const void *wait_for,
 	return switch_return(left, wait->result);
 }
 
+__thread uint32_t waitq_counted;
+
+/* Not inlined: as waitq_unlock_counted_hook(). */
+static __attribute__((noinline)) void leave_queue(perch_waitq_t *q, struct waiter *w)
+{
+	waitq_lock_counted(q);
+	if (w->queued)
+		waitq_remove(q, w);
+	waitq_unlock_counted(q);
+}
+
 int waitq_sleep(perch_waitq_t *q, struct waiter *w, enum park_reason reason, const void *wait_for, uint64_t deadline,
 		void (*unlock)(void *), void *arg)
 {
@@ -101,26 +112,29 @@ int waitq_sleep(perch_waitq_t *q, struct waiter *w, enum park_reason reason, con
 
 	if (wait->many && !wait->by) {
 		/* timed out: still in the queue, unless a claim has just passed over it */
-		waitq_lock(q);
-		if (w->queued)
-			waitq_remove(q, w);
-		waitq_unlock(q);
+		leave_queue(q, w);
 	}
 	return r;
 }
 
-/* Of a lock that is held for some 20 ns; then its holder was preempted, or interrupted by us. */
+/* Of a lock that is held for some 20 ns. */
 #define HANDLER_LOOKS 200
 
 bool waitq_lock_in_handler(perch_waitq_t *q)
 {
 	const struct bias_lock *l = (const struct bias_lock *)q->lock;
 
-	for (unsigned i = 0; !bias_is_free(l); i++) {
+	for (unsigned i = 0; waitq_counted && !bias_is_free(l); i++) {
 		if (i == HANDLER_LOOKS)
 			return false;
 		percpu_relax();
 	}
-	waitq_lock(q);
+	waitq_lock_counted(q);
 	return true;
+}
+
+/* Not inlined: the address of a thread's local word must not be kept across a switch. */
+__attribute__((noinline)) void waitq_unlock_counted_hook(void *q)
+{
+	waitq_unlock_counted(q);
 }

@@ -72,8 +72,21 @@ static inline void waitq_lock_slowly(perch_waitq_t *q)
 	bias_lock_slow((struct bias_lock *)q->lock);
 }
 
-/* From where a signal handler may be: false, and not locked, when after some looks another still
- * has it, which may be whoever was interrupted. */
+/*
+ * The same for objects that may be posted in signal handlers. How many such locks this pthread has,
+ * or is about to take, is counted: where there is none, nothing that was interrupted has this one.
+ * waitq_lock_in_handler() is for the post: false, and not locked, when after some looks another
+ * still has it, which may be whoever was interrupted. Outside of handlers it waits.
+ */
+extern __thread uint32_t waitq_counted __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static inline void waitq_lock_counted(perch_waitq_t *q)
+{
+	waitq_counted++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	waitq_lock(q);
+}
+
 bool waitq_lock_in_handler(perch_waitq_t *q);
 
 static inline void waitq_unlock(perch_waitq_t *q)
@@ -81,11 +94,20 @@ static inline void waitq_unlock(perch_waitq_t *q)
 	bias_unlock((struct bias_lock *)q->lock);
 }
 
-/* The same for a thread that sleeps in it: what park_with() calls. */
+static inline void waitq_unlock_counted(perch_waitq_t *q)
+{
+	waitq_unlock(q);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	waitq_counted--;
+}
+
+/* The same for a thread that sleeps in it: what park_with() calls, on the pthread that locked. */
 static inline void waitq_unlock_hook(void *q)
 {
 	waitq_unlock(q);
 }
+
+void waitq_unlock_counted_hook(void *q);
 
 /* The lock is held; for these, up to waitq_claim(). */
 static inline bool waitq_empty(const perch_waitq_t *q)

@@ -51,4 +51,14 @@ TURN_INLINE int waitq_wait_turn(perch_waitq_t *q, struct waiter *w, struct wait 
 	return waitq_sleep_turn(q, w, reason, wait_for, deadline, waitq_unlock_hook, q, left);
 }
 
+/* The same for waitq_lock_counted(). */
+TURN_INLINE int waitq_wait_counted_turn(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason,
+					const void *wait_for, uint64_t deadline, const void **left)
+{
+	wait_begin_turn(wait, deadline);
+	w->wait = wait;
+	waitq_append(q, w);
+	return waitq_sleep_turn(q, w, reason, wait_for, deadline, waitq_unlock_counted_hook, q, left);
+}
+
 #endif

@@ -4,8 +4,10 @@
  * by itself: the monitor makes them.
  *
  * A handler may have interrupted whoever holds the object's lock, on its own pthread, and
- * then must not wait for it. It cannot know: the lock does not tell who holds it. So after a few
- * looks at a lock that is held, whoever posts leaves that to the monitor.
+ * then must not wait for it. Who holds a lock is not told by it; but a pthread counts those locks
+ * of semaphores and events that it has or is about to take (waitq_lock_counted()). Where it has
+ * none, as outside of handlers, the lock is waited for; where it has one, and this one is held, the
+ * post is left to the monitor.
  *
  *	         add   run    wait        Each slot is one word, an object and how many posts
  *	add       -     -      -          it is to have, changed by atomics.

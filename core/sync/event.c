@@ -37,8 +37,8 @@ int perch_event_destroy(perch_event_t *e)
 	if (r)
 		return r;
 	deferred_wait(e);
-	waitq_lock(&e->queue);
-	return object_end(&e->queue, false);
+	waitq_lock_counted(&e->queue);
+	return object_end_counted(&e->queue);
 }
 
 static inline bool is_set(const perch_event_t *e)
@@ -62,7 +62,7 @@ static bool set_and_wake(perch_event_t *e)
 
 	__atomic_store_n(&e->set, 1, __ATOMIC_RELEASE);
 	c = claim_all(&e->queue);
-	waitq_unlock(&e->queue);
+	waitq_unlock_counted(&e->queue);
 	while ((w = c.first)) {
 		c.first = w->next; /* its frame is gone once it is awake */
 		waitq_wake_in_handler(w, 0);
@@ -72,7 +72,7 @@ static bool set_and_wake(perch_event_t *e)
 
 void event_set_anyway(perch_event_t *e)
 {
-	waitq_lock(&e->queue);
+	waitq_lock_counted(&e->queue);
 	set_and_wake(e);
 }
 
@@ -92,7 +92,7 @@ int perch_event_set(perch_event_t *e)
 		return set_and_wake(e) ? -EALREADY : 0;
 	r = deferred_set(e);
 	if (r == -EINVAL) { /* the runtime is down: as ever */
-		waitq_lock(&e->queue);
+		waitq_lock_counted(&e->queue);
 		return set_and_wake(e) ? -EALREADY : 0;
 	}
 	return r;
@@ -110,12 +110,12 @@ static int wait_until(perch_event_t *e, uint64_t deadline)
 	r = object_may_wait(deadline);
 	if (r)
 		return r;
-	waitq_lock(&e->queue);
+	waitq_lock_counted(&e->queue);
 	if (is_set(e)) {
-		waitq_unlock(&e->queue);
+		waitq_unlock_counted(&e->queue);
 		return 0;
 	}
-	r = waitq_wait_turn(&e->queue, &w, &wait, PARK_EVENT, e, deadline, &left);
+	r = waitq_wait_counted_turn(&e->queue, &w, &wait, PARK_EVENT, e, deadline, &left);
 	return switch_return(left, r);
 }
 

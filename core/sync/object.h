@@ -38,6 +38,17 @@ static inline int object_end(perch_waitq_t *q, bool busy)
 	return busy ? -EBUSY : 0;
 }
 
+/* The same where the lock is counted (waitq_lock_counted()). */
+static inline int object_end_counted(perch_waitq_t *q)
+{
+	bool busy = !waitq_empty(q);
+
+	if (!busy)
+		q->magic = 0;
+	waitq_unlock_counted(q);
+	return busy ? -EBUSY : 0;
+}
+
 /* Waiters that were claimed, to be woken when the lock has been let go of. */
 struct claimed {
 	struct waiter *first, *last;

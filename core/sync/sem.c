@@ -48,8 +48,8 @@ int perch_sem_destroy(perch_sem_t *s)
 	if (r)
 		return r;
 	deferred_wait(s);
-	waitq_lock(&s->queue);
-	return object_end(&s->queue, false);
+	waitq_lock_counted(&s->queue);
+	return object_end_counted(&s->queue);
 }
 
 static inline bool change(perch_sem_t *s, uint64_t *word, uint64_t next)
@@ -81,14 +81,14 @@ static int wait_until(perch_sem_t *s, uint64_t deadline)
 	r = object_may_wait(deadline);
 	if (r)
 		return r;
-	waitq_lock(&s->queue);
+	waitq_lock_counted(&s->queue);
 	do {
 		if (take(s, &word)) {
-			waitq_unlock(&s->queue);
+			waitq_unlock_counted(&s->queue);
 			return 0;
 		}
 	} while (!change(s, &word, word | WAITERS));
-	r = waitq_wait_turn(&s->queue, &w, &wait, PARK_SEM, s, deadline, &left);
+	r = waitq_wait_counted_turn(&s->queue, &w, &wait, PARK_SEM, s, deadline, &left);
 	return switch_return(left, r);
 }
 
@@ -124,7 +124,7 @@ static void hand_over(perch_sem_t *s)
 	struct waiter *w = waitq_claim(&s->queue);
 
 	__atomic_store_n(&s->word, !w ? 1 : waitq_empty(&s->queue) ? 0 : WAITERS, __ATOMIC_RELEASE);
-	waitq_unlock(&s->queue);
+	waitq_unlock_counted(&s->queue);
 	if (w)
 		waitq_wake_in_handler(w, 0);
 }
@@ -138,7 +138,7 @@ static inline int post(perch_sem_t *s, bool anyway)
 	for (;;) {
 		if (word & WAITERS) {
 			if (anyway) {
-				waitq_lock(&s->queue);
+				waitq_lock_counted(&s->queue);
 			} else if (!waitq_lock_in_handler(&s->queue)) {
 				r = deferred_post(s);
 				if (r != -EINVAL)
@@ -151,7 +151,7 @@ static inline int post(perch_sem_t *s, bool anyway)
 				hand_over(s);
 				return 0;
 			}
-			waitq_unlock(&s->queue);
+			waitq_unlock_counted(&s->queue);
 		}
 		if (word == PERCH_SEM_VALUE_MAX)
 			return -EOVERFLOW;
