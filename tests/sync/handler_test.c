@@ -189,8 +189,8 @@ TEST_F_TIMEOUT(handlers, post_and_nothing_is_lost, 60)
 	sleep(SECONDS);
 	storm_ends();
 	/* all that was posted is taken, but what nobody has had the time for */
-	for (int i = 0; i < 1000 && __atomic_load_n(&got, __ATOMIC_RELAXED) < __atomic_load_n(&posted, __ATOMIC_RELAXED);
-	     i++)
+	for (int i = 0;
+	     i < 1000 && __atomic_load_n(&got, __ATOMIC_RELAXED) < __atomic_load_n(&posted, __ATOMIC_RELAXED); i++)
 		usleep(1000);
 	__atomic_store_n(&over, 1, __ATOMIC_RELEASE);
 	for (int i = 0; i < TAKERS + 1; i++)
