@@ -116,8 +116,9 @@ static void lock_and_run(const int flags, bool before)
 			_exit(2);
 		if (!before && !i && mlockall(flags))
 			_exit(77);
-		if (!threads_run() || !threads_run())
-			_exit(3);
+		for (int k = 0; k < 2; k++)
+			if (!threads_run())
+				_exit(3);
 		if (status_of("VmRSS") > 400 << 10 || status_of("VmLck") <= 0)
 			_exit(4);
 		if (perch_stop())
