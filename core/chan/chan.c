@@ -290,16 +290,15 @@ int perch_chan_timedrecv(perch_chan_t *c, void *value, const struct timespec *ab
 
 /* ---- close, and what it looks like ---- */
 
-/* All who can be claimed, in order, linked by next. */
+/* All who can be claimed, the last first, linked by next: woken so, they run in order. */
 static struct waiter *claim_all(perch_chan_t *c, perch_waitq_t *q)
 {
-	struct waiter *all = NULL, **end = &all, *w;
+	struct waiter *all = NULL, *w;
 
 	while ((w = chan_claim(c, q))) {
-		*end = w;
-		end = &w->next;
+		w->next = all;
+		all = w;
 	}
-	*end = NULL;
 	return all;
 }
 

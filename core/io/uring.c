@@ -53,7 +53,7 @@ static struct claimed reap(void)
 			r->result = cqe->res;
 			r->done = true;
 			if (wait_claim(&r->wait, &r->waiter))
-				claimed_add(&c, &r->waiter);
+				claimed_add_first(&c, &r->waiter); /* as claim_all() */
 		}
 		io_uring_cqe_seen(&uring.ring, cqe);
 	}
@@ -103,7 +103,7 @@ static void append(struct claimed *c, struct claimed more)
 		struct waiter *w = more.first;
 
 		more.first = w->next;
-		claimed_add(c, w);
+		claimed_add_first(c, w);
 	}
 }
 

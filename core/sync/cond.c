@@ -193,13 +193,15 @@ int perch_cond_signal(perch_cond_t *c)
 
 int perch_cond_broadcast(perch_cond_t *c)
 {
-	struct claimed all;
+	struct claimed all = {NULL, NULL};
+	struct waiter *w;
 	int r = check(c);
 
 	if (r || waitq_seems_empty(&c->queue))
 		return r;
 	waitq_lock(&c->queue);
-	all = claim_all(&c->queue);
+	while ((w = waitq_claim(&c->queue)))
+		claimed_add(&all, w);
 	waitq_unlock(&c->queue);
 	inject();
 	while (all.first)

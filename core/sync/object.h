@@ -64,14 +64,24 @@ static inline void claimed_add(struct claimed *c, struct waiter *w)
 	c->last = w;
 }
 
-/* The lock is held. */
+/* In front of those that came before. */
+static inline void claimed_add_first(struct claimed *c, struct waiter *w)
+{
+	w->next = c->first;
+	if (!c->first)
+		c->last = w;
+	c->first = w;
+}
+
+/* The lock is held. The last who came is the first here: of those that are woken in one go, the one
+ * that is woken last runs first, so they run in the order in which they came. */
 static inline struct claimed claim_all(perch_waitq_t *q)
 {
 	struct claimed c = {NULL, NULL};
 	struct waiter *w;
 
 	while ((w = waitq_claim(q)))
-		claimed_add(&c, w);
+		claimed_add_first(&c, w);
 	return c;
 }
 

@@ -91,7 +91,7 @@ static struct claimed grant(perch_rwlock_t *l)
 		waitq_remove(&l->queue, w);
 		if (!wait_claim(w->wait, w))
 			continue;
-		claimed_add(&c, w);
+		claimed_add_first(&c, w); /* as claim_all() */
 		given += w->data == READS ? 1 : WRITER;
 	}
 	if (word & WAITERS && waitq_empty(&l->queue))
