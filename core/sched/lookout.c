@@ -120,17 +120,19 @@ static void *lookout_main(void *arg)
 	return NULL;
 }
 
-void lookout_make(struct processor *p)
+bool lookout_make(struct processor *p)
 {
 	struct lookout *l = calloc(1, sizeof(*l));
 
 	if (!l)
-		return;
+		return false;
 	l->processor = p;
-	if (task_start(&l->pthread, p->cpu, STACK, lookout_main, l))
+	if (task_start(&l->pthread, p->cpu, STACK, lookout_main, l)) {
 		free(l);
-	else
-		__atomic_store_n(&p->lookout, l, __ATOMIC_RELEASE);
+		return false;
+	}
+	__atomic_store_n(&p->lookout, l, __ATOMIC_RELEASE);
+	return true;
 }
 
 pid_t lookout_tid(struct processor *p)

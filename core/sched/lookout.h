@@ -19,14 +19,15 @@
 #ifndef PERCH_SCHED_LOOKOUT_H
 #define PERCH_SCHED_LOOKOUT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "core/sched/processor.h"
 
-/* By the monitor: make one for it. If there is no pthread for it, the monitor
+/* By the monitor: make one for it. False: there is no pthread for it, and the monitor
  * does without. */
-void lookout_make(struct processor *p);
+bool lookout_make(struct processor *p);
 void lookout_stop(struct processor *p);
 /* By the monitor: its pthread; 0: there is none that runs. */
 pid_t lookout_tid(struct processor *p);

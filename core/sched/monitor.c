@@ -35,7 +35,9 @@
 /* What a worker's CPU clock says of such a time is believed. */
 #define CLOCK_TELLS_NS 200000u
 /* After it could not make a worker. */
+/* From one pthread that was refused to the next try, and twice as long each time. */
 #define RETRY_NS 5000000u
+#define RETRY_MOST_NS 320000000u
 #define STACK ((size_t)256 << 10)
 
 enum { QUIT = 1u << 31 };
@@ -47,7 +49,7 @@ static struct {
 	pthread_t pthread;
 	unsigned spares_most;
 	/* its own */
-	uint64_t retry_at;
+	uint64_t retry_at, retry_ns;
 	uint64_t trim_at;    /* when free memory is looked at again (trim.h) */
 	uint64_t objects_at; /* when objects are (cache_trim) */
 	bool told_refused, told_bound;
@@ -82,6 +84,14 @@ int monitor_worker(struct processor *p, struct worker **out)
 	return 0;
 }
 
+static void retry_later(uint64_t now)
+{
+	monitor.retry_ns = monitor.retry_ns ? 2 * monitor.retry_ns : RETRY_NS;
+	if (monitor.retry_ns > RETRY_MOST_NS)
+		monitor.retry_ns = RETRY_MOST_NS;
+	monitor.retry_at = now + monitor.retry_ns;
+}
+
 /* A worker more, asleep, not listed. NULL: none is to be had now. */
 static struct worker *make_spare(struct processor *p, uint64_t now)
 {
@@ -91,8 +101,10 @@ static struct worker *make_spare(struct processor *p, uint64_t now)
 	if (now < monitor.retry_at)
 		return NULL;
 	r = monitor_worker(p, &w);
-	if (!r)
+	if (!r) {
+		monitor.retry_ns = 0;
 		return w;
+	}
 	if (sched.worker_count >= sched.workers_most) {
 		if (!monitor.told_bound)
 			fprintf(stderr,
@@ -107,7 +119,7 @@ static struct worker *make_spare(struct processor *p, uint64_t now)
 			strerror(-r));
 		monitor.told_refused = true;
 	}
-	monitor.retry_at = now + RETRY_NS;
+	retry_later(now);
 	__atomic_add_fetch(&handoff_stats.refused, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
@@ -129,8 +141,8 @@ static void serve(uint64_t now)
 
 		if (!__atomic_load_n(&p->watched, __ATOMIC_SEQ_CST) || processor_retired(p))
 			continue;
-		if (!p->lookout)
-			lookout_make(p);
+		if (!p->lookout && now >= monitor.retry_at && !lookout_make(p))
+			retry_later(now);
 		if (!handoff_stand_by(p)) {
 			struct worker *w = make_spare(p, now);
 

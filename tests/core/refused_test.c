@@ -12,14 +12,17 @@
 #include "tests/harness/gather.h"
 
 static int left = -1; /* pthreads that there are still; -1: any number */
+static uint32_t refused;
 
 /* Stands before the C library's in this program. */
 int pthread_create(pthread_t *p, const pthread_attr_t *a, void *(*fn)(void *), void *arg)
 {
 	static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-	if (!left)
+	if (!left) {
+		__atomic_add_fetch(&refused, 1, __ATOMIC_RELAXED);
 		return EAGAIN;
+	}
 	if (left > 0)
 		left--;
 	if (!real)
@@ -74,6 +77,50 @@ TEST(no_pthread_no_start)
 		EXPECT_EQ(result, &x);
 		ASSERT_EQ(perch_stop(), 0);
 	}
+}
+/* ---- none for spares: asked for again, but less and less often ---- */
+
+static void *blocks(void *marked)
+{
+	for (int i = 0; i < 15; i++) {
+		if (marked)
+			perch_block_begin();
+		usleep(100000); /* in which nobody schedules here */
+		if (marked)
+			perch_block_end();
+		perch_yield();
+	}
+	return marked;
+}
+
+static void *is_there(void *arg)
+{
+	for (int i = 0; i < 5; i++)
+		perch_yield();
+	return arg;
+}
+
+TEST_TIMEOUT(no_pthread_for_spares, 60)
+{
+	const struct perch_config one = {.procs = 1};
+	perch_t t[3];
+
+	ASSERT_EQ(perch_start(&one), 0);
+	left = 0;
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(perch_create(&t[i], NULL, i < 2 ? blocks : is_there, i ? NULL : &left), 0);
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(perch_join(t[i], NULL), 0);
+	harness_log("%u refused in 3 s", refused);
+	EXPECT_GT(refused, 0);
+	EXPECT_LT(refused, 60); /* 200 a second, when it was asked every 5 ms */
+	/* and then one is had again */
+	left = -1;
+	ASSERT_EQ(perch_create(&t[0], NULL, blocks, NULL), 0);
+	ASSERT_EQ(perch_create(&t[1], NULL, is_there, NULL), 0);
+	ASSERT_EQ(perch_join(t[1], NULL), 0);
+	ASSERT_EQ(perch_join(t[0], NULL), 0);
+	ASSERT_EQ(perch_stop(), 0);
 }
 #else
 TEST(no_pthread_no_start)
