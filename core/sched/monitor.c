@@ -49,7 +49,9 @@ static struct {
 	pthread_t pthread;
 	unsigned spares_most;
 	/* its own */
-	uint64_t retry_at, retry_ns;
+	struct retry {
+		uint64_t at, ns;
+	} spare, lookout;
 	uint64_t trim_at;    /* when free memory is looked at again (trim.h) */
 	uint64_t objects_at; /* when objects are (cache_trim) */
 	bool told_refused, told_bound;
@@ -84,12 +86,12 @@ int monitor_worker(struct processor *p, struct worker **out)
 	return 0;
 }
 
-static void retry_later(uint64_t now)
+static void retry_later(struct retry *r, uint64_t now)
 {
-	monitor.retry_ns = monitor.retry_ns ? 2 * monitor.retry_ns : RETRY_NS;
-	if (monitor.retry_ns > RETRY_MOST_NS)
-		monitor.retry_ns = RETRY_MOST_NS;
-	monitor.retry_at = now + monitor.retry_ns;
+	r->ns = r->ns ? 2 * r->ns : RETRY_NS;
+	if (r->ns > RETRY_MOST_NS)
+		r->ns = RETRY_MOST_NS;
+	r->at = now + r->ns;
 }
 
 /* A worker more, asleep, not listed. NULL: none is to be had now. */
@@ -98,11 +100,11 @@ static struct worker *make_spare(struct processor *p, uint64_t now)
 	struct worker *w;
 	int r;
 
-	if (now < monitor.retry_at)
+	if (now < monitor.spare.at)
 		return NULL;
 	r = monitor_worker(p, &w);
 	if (!r) {
-		monitor.retry_ns = 0;
+		monitor.spare.ns = 0;
 		return w;
 	}
 	if (sched.worker_count >= sched.workers_most) {
@@ -119,7 +121,7 @@ static struct worker *make_spare(struct processor *p, uint64_t now)
 			strerror(-r));
 		monitor.told_refused = true;
 	}
-	retry_later(now);
+	retry_later(&monitor.spare, now);
 	__atomic_add_fetch(&handoff_stats.refused, 1, __ATOMIC_RELAXED);
 	return NULL;
 }
@@ -141,8 +143,8 @@ static void serve(uint64_t now)
 
 		if (!__atomic_load_n(&p->watched, __ATOMIC_SEQ_CST) || processor_retired(p))
 			continue;
-		if (!p->lookout && now >= monitor.retry_at && !lookout_make(p))
-			retry_later(now);
+		if (!p->lookout && now >= monitor.lookout.at && !lookout_make(p))
+			retry_later(&monitor.lookout, now);
 		if (!handoff_stand_by(p)) {
 			struct worker *w = make_spare(p, now);
 
