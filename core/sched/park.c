@@ -74,6 +74,16 @@ int park(enum park_reason reason, const void *wait_for)
 	return switch_return_and_tell(switch_to(w, t, next ? next : &w->base, park_commit, t));
 }
 
+static void notify_foreign(struct thread *t)
+{
+	uint32_t old = __atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL);
+
+	if (old == PARK_FOR_GOOD)
+		foreign_active();
+	if (old == PARK_FOR_GOOD || old == PARK_PARKED)
+		syscall(SYS_futex, &t->park, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 void unpark(struct thread *t)
 {
 	uint32_t old;
@@ -83,11 +93,7 @@ void unpark(struct thread *t)
 	if (__atomic_load_n(&t->flags, __ATOMIC_RELAXED) & THREAD_FOREIGN) {
 		if (!worker_self())
 			foreign_note();
-		old = __atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL);
-		if (old == PARK_FOR_GOOD)
-			foreign_active();
-		if (old == PARK_FOR_GOOD || old == PARK_PARKED)
-			syscall(SYS_futex, &t->park, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		notify_foreign(t);
 		return;
 	}
 	/* PARKED -> EMPTY in one step, for the reason given in park_commit() */
@@ -128,27 +134,16 @@ void park_foreign(struct thread *t, enum park_reason reason, const void *wait_fo
 	foreign_waits(t, PARK_NONE, NULL);
 }
 
-/* As unpark() does it, without making the caller known, which needs memory. */
-static void wake_foreign_in_handler(struct thread *t)
-{
-	uint32_t old;
-
-	__atomic_store_n(&t->woken, 1, __ATOMIC_RELEASE);
-	inject();
-	old = __atomic_exchange_n(&t->park, PARK_NOTIFIED, __ATOMIC_ACQ_REL);
-	if (old == PARK_FOR_GOOD)
-		foreign_active();
-	if (old == PARK_FOR_GOOD || old == PARK_PARKED)
-		syscall(SYS_futex, &t->park, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
 void wake_in_handler(struct thread *t)
 {
 	struct worker *w = worker_self();
 
 	inject();
 	if (t->flags & THREAD_FOREIGN) {
-		wake_foreign_in_handler(t);
+		/* the caller is not made known, as unpark() does it: that needs memory */
+		__atomic_store_n(&t->woken, 1, __ATOMIC_RELEASE);
+		inject();
+		notify_foreign(t);
 		return;
 	}
 	end_wait(t);

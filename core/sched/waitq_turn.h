@@ -41,24 +41,27 @@ TURN_INLINE int waitq_sleep_turn(perch_waitq_t *q, struct waiter *w, enum park_r
 	return waitq_sleep(q, w, reason, wait_for, deadline, unlock, arg);
 }
 
-/* Neither `w` nor `wait` is in use before, but for w->data. */
-TURN_INLINE int waitq_wait_turn(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason,
-				const void *wait_for, uint64_t deadline, const void **left)
+/* Neither `w` nor `wait` is in use before, but for w->data. unlock: lets go of the queue's lock. */
+TURN_INLINE int waitq_wait_by_turn(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason,
+				   const void *wait_for, uint64_t deadline, void (*unlock)(void *), const void **left)
 {
 	wait_begin_turn(wait, deadline);
 	w->wait = wait;
 	waitq_append(q, w);
-	return waitq_sleep_turn(q, w, reason, wait_for, deadline, waitq_unlock_hook, q, left);
+	return waitq_sleep_turn(q, w, reason, wait_for, deadline, unlock, q, left);
+}
+
+TURN_INLINE int waitq_wait_turn(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason,
+				const void *wait_for, uint64_t deadline, const void **left)
+{
+	return waitq_wait_by_turn(q, w, wait, reason, wait_for, deadline, waitq_unlock_hook, left);
 }
 
 /* The same for waitq_lock_counted(). */
 TURN_INLINE int waitq_wait_counted_turn(perch_waitq_t *q, struct waiter *w, struct wait *wait, enum park_reason reason,
 					const void *wait_for, uint64_t deadline, const void **left)
 {
-	wait_begin_turn(wait, deadline);
-	w->wait = wait;
-	waitq_append(q, w);
-	return waitq_sleep_turn(q, w, reason, wait_for, deadline, waitq_unlock_counted_hook, q, left);
+	return waitq_wait_by_turn(q, w, wait, reason, wait_for, deadline, waitq_unlock_counted_hook, left);
 }
 
 #endif

@@ -29,24 +29,24 @@ static inline int object_may_wait(uint64_t deadline)
  * Destroy, the last step, under the queue's lock, which is let go of: those who
  * held it when the caller saw the object at rest have left then. busy: it is not.
  */
-static inline int object_end(perch_waitq_t *q, bool busy)
+static inline int object_end_by(perch_waitq_t *q, bool busy, void (*unlock)(perch_waitq_t *))
 {
 	busy = busy || !waitq_empty(q);
 	if (!busy)
 		q->magic = 0;
-	waitq_unlock(q);
+	unlock(q);
 	return busy ? -EBUSY : 0;
+}
+
+static inline int object_end(perch_waitq_t *q, bool busy)
+{
+	return object_end_by(q, busy, waitq_unlock);
 }
 
 /* The same where the lock is counted (waitq_lock_counted()). */
 static inline int object_end_counted(perch_waitq_t *q)
 {
-	bool busy = !waitq_empty(q);
-
-	if (!busy)
-		q->magic = 0;
-	waitq_unlock_counted(q);
-	return busy ? -EBUSY : 0;
+	return object_end_by(q, false, waitq_unlock_counted);
 }
 
 /* Waiters that were claimed, to be woken when the lock has been let go of. */

@@ -13,8 +13,8 @@
  * The last that post touches of a semaphore is the lock, or the word when it had
  * no need of that: whoever has the permit may destroy it (which takes the lock).
  *
- * A post may come from a signal handler: then, where the lock is held, the monitor makes it
- * (deferred.h), and no lock is taken to wake.
+ * A post may come from a signal handler. Where the handler may have interrupted the holder of the
+ * lock, the monitor makes the post (deferred.h); and no lock is taken to wake.
  *
  * Ordering: a post is visible after the wait that took its permit. Progress:
  * first come, first served among those who wait.
